@@ -1,0 +1,1 @@
+"""Adapters speak: one file per outside system behind a small port."""

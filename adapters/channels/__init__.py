@@ -1,0 +1,1 @@
+"""Channels: systems that tell us events."""

@@ -1,0 +1,1 @@
+"""ERPs: systems that take documents."""

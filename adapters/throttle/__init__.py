@@ -1,0 +1,1 @@
+"""Throttle: permits to call an outside account."""

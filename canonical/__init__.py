@@ -1,0 +1,1 @@
+"""Canonical names: the frozen models every package speaks in."""

@@ -1,0 +1,1 @@
+"""Config sets: settings, fleet and topology data."""

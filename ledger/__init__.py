@@ -1,0 +1,1 @@
+"""Ledger remembers: the only SQL."""

@@ -1,0 +1,1 @@
+"""Routing decides: names, topology, classes, weights, backoff, destinations."""

@@ -1,0 +1,1 @@
+"""Tasks do: one file per domain, one wrapper around steps."""

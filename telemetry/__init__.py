@@ -1,0 +1,1 @@
+"""Telemetry tells: event names and the listeners that log, count, trace and report them."""

@@ -1,0 +1,1 @@
+"""Workers run: processes, wiring and the command line."""
