@@ -1,0 +1,73 @@
+"""Port of an ERP: find and post one effect of one document."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from adapters.throttle.base import Granted
+from canonical.order import Order
+from canonical.outcome import Finding, Outcome
+from canonical.returns import Return
+from canonical.shipment import Shipment
+
+Operation = Literal["order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"]
+
+RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Target-side ids of what a document names, by kind and our own key: ``items["SKU-1"] == "501"``."""
+
+    by_kind: Mapping[RefKind, Mapping[str, str]] = field(default_factory=dict)
+
+    def get(self, kind: RefKind, key: str) -> str | None:
+        """The target's id, None if the cross-reference is missing."""
+        return self.by_kind.get(kind, {}).get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One intended effect. ``version`` counts the document's versions from 1; ``order_remote_id`` is the ERP's
+    order for shipments, returns, updates and cancels (None while unknown); ``attempt`` counts from 1."""
+
+    delivery_id: int
+    operation: Operation
+    version: int
+    document: Order | Shipment | Return
+    order: Order | None
+    references: References
+    order_remote_id: str | None
+    attempt: int
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A cross-reference an operation cannot do without."""
+
+    kind: RefKind
+    key: str
+
+
+class Erp(Protocol):
+    """One ERP account. Thread-safe; keeps its own connections. Outcomes are returned, never raised."""
+
+    max_execution_s: float
+    """Longest time a request may still take effect after its answer was lost: an uncertain post is looked up after it."""
+
+    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+        """Cross-references the document's posting takes, in a stable order."""
+        ...
+
+    def calls(self, operation: Operation) -> int:
+        """Requests a posting of this operation usually takes: the permit taken before it is fetched."""
+        ...
+
+    def find(self, posting: Posting, permit: Granted) -> Finding:
+        """Look the effect up by its key: AlreadyDone with the remote id, or Absent."""
+        ...
+
+    def post(self, posting: Posting, permit: Granted) -> Outcome:
+        """Make the effect happen, resuming a half-finished chain of requests where the ERP needs several."""
+        ...

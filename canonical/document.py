@@ -1,0 +1,28 @@
+"""Names what every document has: where it comes from, which one it is, and how new the told state is."""
+
+from typing import Literal
+
+from canonical.model import Frozen, Key, Moment
+
+Kind = Literal["order", "shipment", "return"]
+Domain = Literal["orders", "shipments", "returns"]
+
+DOMAIN_OF: dict[Kind, Domain] = {"order": "orders", "shipment": "shipments", "return": "returns"}
+
+
+class Document(Frozen):
+    """Common head of the canonical documents.
+
+    ``source`` and ``key`` name it for good: the configured source and the source's own business key.
+    ``as_of`` is when the source says this state was true: an older one never replaces a newer one.
+    """
+
+    schema_version: Literal[1] = 1
+    source: Key
+    key: Key
+    as_of: Moment
+
+    @property
+    def order(self) -> str:
+        """Key of the order this document belongs to; for an order its own key. One order's effects keep their order."""
+        return self.key

@@ -1,0 +1,39 @@
+"""Names the common shape of every canonical model: frozen, closed, versioned by its schema."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+
+def _aware_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("time without a zone: send UTC or an offset")
+    return moment.astimezone(UTC)
+
+
+def _no_lone_surrogates_or_nul(text: Any) -> Any:
+    # PostgreSQL stores neither; both arrive in real webhooks, so they are refused by name rather than by a driver.
+    if isinstance(text, str) and ("\x00" in text or any("\ud800" <= c <= "\udfff" for c in text)):
+        raise ValueError("text holds NUL or a lone surrogate")
+    return text
+
+
+Moment = Annotated[datetime, AfterValidator(_aware_utc)]
+"""A point in time, aware, always UTC."""
+
+Text = Annotated[str, BeforeValidator(_no_lone_surrogates_or_nul), StringConstraints(max_length=2_000)]
+"""Free text of a sender, at most 2 000 characters."""
+
+Key = Annotated[
+    str,
+    BeforeValidator(_no_lone_surrogates_or_nul),
+    StringConstraints(min_length=1, max_length=190, strip_whitespace=True),
+]
+"""A business key: 1 to 190 characters, surrounding white space removed."""
+
+
+class Frozen(BaseModel):
+    """Base of the canonical models: immutable, unknown fields refused, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

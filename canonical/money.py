@@ -1,0 +1,62 @@
+"""Names money: a Decimal amount with its ISO 4217 currency, never a float."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from canonical.currencies import MINOR_DIGITS
+from canonical.model import Frozen
+
+LARGEST_AMOUNT = Decimal(10) ** 12
+MOST_DECIMALS = 6
+
+
+def _plain_decimal(value: Any) -> Decimal:
+    """Decimal of a JSON number or string; refuses floats, "12,50", NaN, 1e400 and anything past 6 decimals."""
+    if isinstance(value, bool | float):
+        raise ValueError("an amount must be a decimal string or an exact number, not a float")
+    try:
+        amount = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        raise ValueError("not a decimal number; write it as 1234.50") from None
+    if not amount.is_finite():
+        raise ValueError("not a finite number")
+    if abs(amount) >= LARGEST_AMOUNT:
+        raise ValueError("larger than any amount accepted here (10^12)")
+    if -int(amount.as_tuple().exponent) > MOST_DECIMALS:
+        raise ValueError(f"more than {MOST_DECIMALS} decimals")
+    return amount
+
+
+def _known_currency(code: str) -> str:
+    if code not in MINOR_DIGITS:
+        raise ValueError("unknown currency: an ISO 4217 code such as USD is needed")
+    return code
+
+
+Amount = Annotated[Decimal, BeforeValidator(_plain_decimal)]
+"""An exact decimal number below 10^12 with at most 6 decimals, of any sign."""
+
+Currency = Annotated[str, AfterValidator(_known_currency)]
+"""An ISO 4217 code in force."""
+
+
+class Money(Frozen):
+    """An amount of one currency. Adding two currencies raises ValueError."""
+
+    amount: Amount
+    currency: Currency
+
+    def __add__(self, other: "Money") -> "Money":
+        if other.currency != self.currency:
+            raise ValueError(f"cannot add {other.currency} to {self.currency}")
+        return Money(amount=self.amount + other.amount, currency=self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+
+def in_minor_digits(amount: Decimal, currency: str) -> Decimal:
+    """The amount rounded half-even to the currency's own number of decimals (JPY 0, USD 2, KWD 3)."""
+    return amount.quantize(Decimal(1).scaleb(-MINOR_DIGITS[currency]))
