@@ -1,0 +1,143 @@
+"""Sets what the fleet connects: channels, targets with their limits, routes, classes and worker pools (fleet.toml)."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from config.nearest import ConfigError, explain, hint
+
+Class = Literal["high", "normal", "low"]
+Kind = Literal["order", "shipment", "return"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+"""Name of a source, target or pool: lower case, digits, ``_`` and ``-``; it becomes part of queue names."""
+
+
+class Part(BaseModel):
+    """Base of every table of fleet.toml: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Part):
+    """A sender: ``POST /in/<name>``. ``secrets`` names keys of the settings, newest first; several while rotating."""
+
+    channel: Name
+    secrets: tuple[str, ...] = Field(min_length=1)
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
+    read_time_s: float = Field(default=10.0, gt=0, le=300)
+    cls: Class = Field(default="normal", alias="class")
+    topic_classes: dict[str, Class] = {}
+
+
+class LimitTable(Part):
+    """What the target's account allows, per second and at once. Absent means not limited."""
+
+    rate_per_s: float | None = Field(default=None, gt=0)
+    burst: int = Field(default=1, ge=1)
+    concurrency: int | None = Field(default=None, ge=1)
+    safe_share: float = Field(default=0.25, gt=0, le=1)
+
+
+class Target(Part):
+    """An outside account documents are posted to. ``options`` belong to the adapter, which checks them at boot."""
+
+    adapter: Name
+    url: str
+    secret: str | None = None
+    limit: LimitTable = LimitTable()
+    max_execution_s: float = Field(default=900.0, gt=0, description="longest time a lost request may still take effect")
+    max_attempts: int = Field(default=12, ge=1, le=100)
+    bundle: int = Field(default=8, ge=1, le=100, description="most deliveries one message names")
+    options: dict[str, str | int | float | bool] = {}
+
+
+class Route(Part):
+    """Documents of these sources and kinds go to this target; the first match of a target wins."""
+
+    target: Name
+    sources: tuple[str, ...] = ("*",)
+    kinds: tuple[Kind, ...] = ("order", "shipment", "return")
+
+
+class ClassRule(Part):
+    """Orders that match every given condition get ``class``; the first matching rule wins."""
+
+    cls: Class = Field(alias="class")
+    sources: tuple[str, ...] = ("*",)
+    kinds: tuple[Kind, ...] = ("order", "shipment", "return")
+    shipping_methods: tuple[str, ...] = Field(default=(), description="words looked for in the shipping method")
+    total_at_least: float | None = Field(default=None, ge=0)
+
+
+class Pool(Part):
+    """A kind of worker process: which families it serves with which Celery pool."""
+
+    families: tuple[str, ...] = Field(min_length=1)
+    kind: Literal["prefork", "threads"]
+    concurrency: int = Field(default=4, ge=1, le=1_000)
+    processes: int = Field(default=1, ge=1, le=100, description="workers `millrace up` starts")
+    prefetch: int = Field(default=4, ge=1, le=64)
+
+
+class FamilyWeights(Part):
+    """How a family serves its classes: in proportion, or strictly the higher one first."""
+
+    high: int = Field(default=16, ge=1)
+    normal: int = Field(default=4, ge=1)
+    low: int = Field(default=1, ge=1)
+    strict: bool = False
+
+
+class Waits(Part):
+    """How long things may wait before a person is told."""
+
+    early_s: float = Field(default=86_400.0, gt=0, description="a shipment or return waiting for its order")
+    first_retry_s: float = Field(default=2.0, gt=0)
+    longest_retry_s: float = Field(default=3_600.0, gt=0)
+
+
+class Fleet(Part):
+    """The whole of fleet.toml."""
+
+    sources: dict[Name, Source]
+    targets: dict[Name, Target]
+    routes: tuple[Route, ...]
+    classes: tuple[ClassRule, ...] = ()
+    pools: dict[Name, Pool]
+    weights: dict[str, FamilyWeights] = {}
+    waits: Waits = Waits()
+
+    @model_validator(mode="after")
+    def _names_meet(self) -> "Fleet":
+        for route in self.routes:
+            if route.target not in self.targets:
+                raise ValueError(f"routes: target {route.target!r} is not configured; {hint(route.target, self.targets)}")
+        for pool_name, pool in self.pools.items():
+            for family in pool.families:
+                if family not in self.families:
+                    raise ValueError(f"pools.{pool_name}: family {family!r} does not exist; {hint(family, self.families)}")
+        for family in self.weights:
+            if family not in self.families:
+                raise ValueError(f"weights: family {family!r} does not exist; {hint(family, self.families)}")
+        return self
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Every family of work queues: the domains, then one lane a target."""
+        return ("orders", "shipments", "returns", *(f"deliver.{name}" for name in self.targets))
+
+
+def load_fleet(path: Path) -> Fleet:
+    """Read and check a fleet file. Raises ConfigError naming the file, the key and the nearest right one."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; set MILLRACE_FLEET_FILE or copy config/fleet.toml") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    try:
+        return Fleet.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Fleet, str(path))) from None
