@@ -2,10 +2,10 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -48,7 +48,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` merged: the layers are resolved in one place, below."""
         return (init_settings,)
@@ -72,7 +77,7 @@ class Secrets(Mapping[str, bytes]):
             wanted = f"{SECRET_PREFIX}{name}"
             raise ConfigError(f"secret {name!r} is not set: export {wanted} or {wanted}_FILE") from None
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def __len__(self) -> int:
@@ -93,7 +98,7 @@ def load_settings(
     chosen = file or (Path(env["MILLRACE_SETTINGS_FILE"]) if env.get("MILLRACE_SETTINGS_FILE") else None)
     layers = _from_file(chosen) | _from_environment(env) | {k: v for k, v in command_line.items() if v is not None}
     try:
-        return Settings(**layers)
+        return Settings.model_validate(layers)
     except ValidationError as error:
         raise ConfigError(explain(error, Settings, "settings")) from None
 
