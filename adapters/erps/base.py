@@ -44,10 +44,11 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A cross-reference an operation cannot do without."""
+    """A cross-reference a posting takes; without a required one the delivery is parked as a business exception."""
 
     kind: RefKind
     key: str
+    required: bool = True
 
 
 class Erp(Protocol):

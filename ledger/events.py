@@ -1,0 +1,202 @@
+"""Remembers events: what outside systems told us, exactly as it came, and what became of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from canonical.failure import Failure, FailureClass
+from ledger.rows import failure_values
+from ledger.schema import events
+from ledger.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to accept. ``domain`` None: its topic is unknown, it is kept and not worked on."""
+
+    source: str
+    event_key: str
+    topic: str
+    domain: str | None
+    cls: str
+    headers: Mapping[str, str]
+    body: bytes
+    correlation_id: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an accepted event: its row, and whether it is new (False: told before, nothing changed)."""
+
+    id: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event that is worked on, locked by the transaction that loaded it."""
+
+    id: int
+    source: str
+    topic: str
+    domain: str
+    cls: str
+    headers: Mapping[str, str]
+    body: bytes
+    correlation_id: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row that waits for its message: what the relay publishes."""
+
+    id: int
+    family: str
+    cls: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventEnd:
+    """What an event's row is set to: done, stale, waiting (for the order named) or parked (with its failure)."""
+
+    id: int
+    state: str
+    waits_for: str | None = None
+    failure: Failure | None = None
+
+
+def accept(session: Session, new: Sequence[NewEvent]) -> list[Receipt]:
+    """Insert each event once; receipts come in the order given. A second row of one key never appears."""
+    if not new:
+        return []
+    fresh = _insert_new(session, new)
+    receipts: dict[tuple[str, str], Receipt] = {key: Receipt(row_id, True) for key, row_id in fresh.items()}
+    told_before = {(e.source, e.event_key) for e in new} - receipts.keys()
+    for source, event_key in told_before:
+        found = session.execute(
+            select(events.c.id).where(events.c.source == source, events.c.event_key == event_key)
+        ).scalar_one()
+        receipts[source, event_key] = Receipt(found, False)
+    answers = []
+    for event in new:
+        key = (event.source, event.event_key)
+        answers.append(receipts[key])
+        receipts[key] = Receipt(receipts[key].id, False)
+    return answers
+
+
+def load(session: Session, ids: Sequence[int]) -> list[EventRow]:
+    """Lock and read the events of a message that still wait to be prepared; one held by another worker is left to it."""
+    c = events.c
+    query = (
+        select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at)
+        .where(c.id.in_(ids), c.state == "accepted")
+        .order_by(c.id)
+        .with_for_update(skip_locked=True)
+    )
+    return [EventRow(*row) for row in session.execute(query)]
+
+
+def settle(session: Session, ends: Iterable[EventEnd], now: datetime) -> None:
+    """Write what became of loaded events."""
+    rows = [
+        {"row": e.id, "state": e.state, "waits_for": e.waits_for, "settled_at": now} | failure_values(e.failure, now)
+        for e in ends
+    ]
+    if rows:
+        session.execute(update(events).where(events.c.id == bindparam("row")), rows)
+
+
+def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
+    """Note that the broker confirmed the messages of these events."""
+    if ids:
+        session.execute(update(events).where(events.c.id.in_(ids), events.c.state == "accepted").values(published_at=now))
+
+
+def release(session: Session, waited_for: Sequence[str]) -> list[Waiting]:
+    """Give events that waited for these documents back to work; the caller publishes them after the commit."""
+    if not waited_for:
+        return []
+    c = events.c
+    query = (
+        update(events)
+        .where(c.state == "waiting", c.waits_for.in_(waited_for))
+        .values(state="accepted", published_at=None, settled_at=None)
+        .returning(c.id, c.domain, c["class"])
+    )
+    return [Waiting(*row) for row in session.execute(query)]
+
+
+def unpublished(session: Session, accepted_before: datetime, most: int) -> list[Waiting]:
+    """Accepted events whose message was never confirmed, oldest first."""
+    c = events.c
+    query = (
+        select(c.id, c.domain, c["class"])
+        .where(c.state == "accepted", c.published_at.is_(None), c.received_at < accepted_before)
+        .order_by(c.id)
+        .limit(most)
+    )
+    return [Waiting(*row) for row in session.execute(query)]
+
+
+def published_before(session: Session, family: str, cls: str, moment: datetime, most: int) -> list[Waiting]:
+    """Events of one queue whose message was confirmed before ``moment`` and that nobody has prepared since."""
+    c = events.c
+    query = (
+        select(c.id, c.domain, c["class"])
+        .where(c.state == "accepted", c.domain == family, c["class"] == cls, c.published_at < moment)
+        .order_by(c.id)
+        .limit(most)
+    )
+    return [Waiting(*row) for row in session.execute(query)]
+
+
+def park_orphans(session: Session, received_before: datetime, now: datetime) -> list[int]:
+    """Park events whose predecessor did not come in time."""
+    failure = Failure(
+        FailureClass.ORPHAN,
+        "predecessor.missing",
+        "the order this event belongs to was never told",
+        "have the channel send the order again, or load it; then retry",
+    )
+    query = (
+        update(events)
+        .where(events.c.state == "waiting", events.c.received_at < received_before)
+        .values(state="parked", **failure_values(failure, now))
+        .returning(events.c.id)
+    )
+    return list(session.execute(query).scalars())
+
+
+def _insert_new(session: Session, new: Sequence[NewEvent]) -> dict[tuple[str, str], int]:
+    insert = postgresql.insert if session.dialect.name == "postgresql" else sqlite.insert
+    statement = (
+        insert(events)
+        .on_conflict_do_nothing(index_elements=["source", "event_key"])
+        .returning(events.c.source, events.c.event_key, events.c.id)
+    )
+    # One row a key: a statement may not meet its own conflict twice, and bursts do hold the same event twice.
+    distinct = {(e.source, e.event_key): e for e in reversed(new)}
+    ordered = sorted(distinct.values(), key=lambda e: (e.source, e.event_key))
+    inserted = session.execute(statement, [_values(e) for e in ordered])
+    return {(source, key): row_id for source, key, row_id in inserted}
+
+
+def _values(event: NewEvent) -> dict[str, object]:
+    return {
+        "source": event.source,
+        "event_key": event.event_key,
+        "topic": event.topic,
+        "domain": event.domain,
+        "class": event.cls,
+        "headers": dict(event.headers),
+        "body": event.body,
+        "correlation_id": event.correlation_id,
+        "received_at": event.received_at,
+        "state": "accepted" if event.domain else "kept",
+    }

@@ -1,0 +1,217 @@
+"""Remembers in these tables: events, documents with their versions, deliveries with their attempts, and the few beside."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC in Python; timestamptz on PostgreSQL, naive UTC on SQLite, which knows no zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses naive times: they are the start of every off-by-hours order."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive time given to the ledger")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Always aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _failure_columns() -> list[Column[Any]]:
+    return [
+        Column("failure_class", String(16)),
+        Column("failure_code", String(80)),
+        Column("failure_reason", Text),
+        Column("failure_remedy", Text),
+        Column("failed_at", Utc),
+    ]
+
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("source", String(48), nullable=False),
+    Column("event_key", String(255), nullable=False),
+    Column("topic", String(120), nullable=False),
+    Column("domain", String(24)),
+    Column("class", String(8), nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("correlation_id", String(40), nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("waits_for", String(300)),
+    Column("published_at", Utc),
+    Column("settled_at", Utc),
+    *_failure_columns(),
+    UniqueConstraint("source", "event_key"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("source", String(48), nullable=False),
+    Column("key", String(190), nullable=False),
+    Column("order_key", String(190), nullable=False),
+    Column("number", String(190)),
+    Column("version", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("as_of", Utc),
+    Column("digest", String(64)),
+    Column("updated_at", Utc, nullable=False),
+    UniqueConstraint("kind", "source", "key"),
+)
+
+versions = Table(
+    "document_versions",
+    metadata,
+    Column("document_id", _Id, ForeignKey("documents.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("event_id", _Id, ForeignKey("events.id"), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("written_at", Utc, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("document_id", _Id, ForeignKey("documents.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("target", String(48), nullable=False),
+    Column("operation", String(32), nullable=False),
+    Column("business_key", String(300), nullable=False),
+    Column("entity", String(300), nullable=False),
+    Column("domain", String(24), nullable=False),
+    Column("class", String(8), nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("references", JSON, nullable=False),
+    Column("correlation_id", String(40), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("uncertain", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lost_claims", Integer, nullable=False),
+    Column("claim", String(32)),
+    Column("claimed_until", Utc),
+    Column("due_at", Utc),
+    Column("published_at", Utc),
+    Column("remote_id", String(120)),
+    Column("accepted_at", Utc, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("settled_at", Utc),
+    *_failure_columns(),
+    UniqueConstraint("target", "operation", "business_key", "version"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("delivery_id", _Id, ForeignKey("deliveries.id"), nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_attempts_delivery", "delivery_id"),
+)
+
+crossrefs = Table(
+    "crossrefs",
+    metadata,
+    Column("target", String(48), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("source", String(48), primary_key=True),
+    Column("key", String(190), primary_key=True),
+    Column("remote_id", String(120), nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+
+controls = Table(
+    "controls",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("family", String(80), nullable=False),
+    Column("queue", String(120), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("task", String(120)),
+    Column("rows", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("died_at", Utc, nullable=False),
+    Column("state", String(12), nullable=False),
+)
+
+# Indexes over the rows that still wait for something stay small however many rows are done.
+Index("ix_events_open", events.c.id, sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'"))
+Index(
+    "ix_events_waiting",
+    events.c.waits_for,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
+Index(
+    "ix_events_parked",
+    events.c.failed_at,
+    sqlite_where=text("state = 'parked'"),
+    postgresql_where=text("state = 'parked'"),
+)
+Index("ix_documents_order", documents.c.source, documents.c.order_key)
+Index("ix_deliveries_document", deliveries.c.document_id)
+Index("ix_deliveries_entity", deliveries.c.entity, deliveries.c.target)
+_OPEN = text("state NOT IN ('done', 'parked', 'waiting')")
+Index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+_WAITING = text("state = 'waiting'")
+Index("ix_deliveries_waiting", deliveries.c.entity, sqlite_where=_WAITING, postgresql_where=_WAITING)
+_PARKED = text("state = 'parked'")
+Index("ix_deliveries_parked", deliveries.c.failed_at, sqlite_where=_PARKED, postgresql_where=_PARKED)

@@ -1,0 +1,80 @@
+"""Remembers through one engine: short transactions, one kind that writes and one that reads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+Session = Connection
+"""What the ledger's functions take: an open transaction."""
+
+LedgerUnavailable = (DBAPIError, PoolTimeout)
+"""What a ledger that cannot work raises: the row stays as it was, the caller tries later."""
+
+BUSY_S = 20
+_READ = "millrace_read"
+
+
+class Ledger:
+    """One database, SQLite or PostgreSQL. Thread-safe; not to be carried over a fork: open one a process."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        """``url`` is ``sqlite:///path`` or ``postgresql://...``; nothing is opened before the first transaction."""
+        self._lite = url.startswith("sqlite")
+        options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S}} if self._lite else {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "pool_timeout": BUSY_S,
+            "pool_pre_ping": True,
+            "connect_args": {"connect_timeout": 5, "options": f"-c lock_timeout={BUSY_S}s -c statement_timeout={3 * BUSY_S}s"},
+        }
+        self._engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), **options)
+        if self._lite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+
+    @property
+    def engine(self) -> Any:
+        """The SQLAlchemy engine, for migrations only."""
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that may write; commits at the end, rolls back on any exception."""
+        with self._engine.begin() as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads; on SQLite it never waits for a writer."""
+        with self._engine.connect().execution_options(**{_READ: True}) as session, session.begin():
+            yield session
+
+    def ping(self) -> None:
+        """Raises one of LedgerUnavailable if no transaction can be opened."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction control is off so that a writer can say BEGIN IMMEDIATE: two readers that turn
+    # into writers would otherwise deadlock, which SQLite answers with an error at once instead of a wait.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
