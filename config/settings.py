@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from config.fleet import Fleet, load_fleet
 from config.nearest import ConfigError, explain, hint
 
 PREFIX = "MILLRACE_"
-SECRET_PREFIX = "MILLRACE_SECRET_"  # noqa: S105  (the name of a family of variables, not a secret)
+SECRET_PREFIX = "MILLRACE_SECRET_"
 DEFAULT_FLEET = Path(__file__).with_name("fleet.toml")
 
 

@@ -94,7 +94,13 @@ def write(session: Session, new: Sequence[NewVersion], now: datetime) -> None:
     session.execute(
         versions.insert(),
         [
-            {"document_id": v.document_id, "version": v.version, "event_id": v.event_id, "body": v.body, "written_at": now}
+            {
+                "document_id": v.document_id,
+                "version": v.version,
+                "event_id": v.event_id,
+                "body": v.body,
+                "written_at": now,
+            }
             for v in new
         ],
     )

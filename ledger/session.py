@@ -24,13 +24,20 @@ class Ledger:
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         """``url`` is ``sqlite:///path`` or ``postgresql://...``; nothing is opened before the first transaction."""
         self._lite = url.startswith("sqlite")
-        options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S}} if self._lite else {
-            "pool_size": pool_size,
-            "max_overflow": pool_size,
-            "pool_timeout": BUSY_S,
-            "pool_pre_ping": True,
-            "connect_args": {"connect_timeout": 5, "options": f"-c lock_timeout={BUSY_S}s -c statement_timeout={3 * BUSY_S}s"},
-        }
+        options: dict[str, Any] = (
+            {"connect_args": {"timeout": BUSY_S}}
+            if self._lite
+            else {
+                "pool_size": pool_size,
+                "max_overflow": pool_size,
+                "pool_timeout": BUSY_S,
+                "pool_pre_ping": True,
+                "connect_args": {
+                    "connect_timeout": 5,
+                    "options": f"-c lock_timeout={BUSY_S}s -c statement_timeout={3 * BUSY_S}s",
+                },
+            }
+        )
         self._engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), **options)
         if self._lite:
             event.listen(self._engine, "connect", _prepare_sqlite)

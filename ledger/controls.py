@@ -1,0 +1,29 @@
+"""Remembers what operators set at run time: weights, pauses. Workers read it once a second, not by broadcast."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.schema import controls
+from ledger.session import Session
+
+
+def put(session: Session, name: str, value: Mapping[str, object], now: datetime) -> None:
+    """Set a control; the newest value wins."""
+    insert = (postgresql.insert if session.dialect.name == "postgresql" else sqlite.insert)(controls)
+    statement = insert.values(name=name, value=dict(value), updated_at=now).on_conflict_do_update(
+        index_elements=["name"], set_={"value": insert.excluded.value, "updated_at": insert.excluded.updated_at}
+    )
+    session.execute(statement)
+
+
+def remove(session: Session, name: str) -> bool:
+    """Take a control back; False if it was not set."""
+    return session.execute(delete(controls).where(controls.c.name == name)).rowcount > 0
+
+
+def read_all(session: Session) -> dict[str, dict[str, object]]:
+    """Every control in force, by name."""
+    return {row.name: dict(row.value) for row in session.execute(select(controls.c.name, controls.c.value))}

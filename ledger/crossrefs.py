@@ -1,0 +1,82 @@
+"""Remembers cross-references: which id our keys (SKU, customer, tax, location, charge) have at a target."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.schema import crossrefs
+from ledger.session import Session
+
+ANY_SOURCE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class CrossRef:
+    """``key`` of ``kind`` as told by ``source`` (``*``: by any) is ``remote_id`` at ``target``."""
+
+    target: str
+    kind: str
+    source: str
+    key: str
+    remote_id: str
+
+
+def put(session: Session, refs: Iterable[CrossRef], now: datetime) -> int:
+    """Set cross-references, replacing older ones; returns how many."""
+    rows = [
+        {
+            "target": r.target,
+            "kind": r.kind,
+            "source": r.source,
+            "key": r.key,
+            "remote_id": r.remote_id,
+            "updated_at": now,
+        }
+        for r in refs
+    ]
+    if not rows:
+        return 0
+    insert = (postgresql.insert if session.dialect.name == "postgresql" else sqlite.insert)(crossrefs)
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=["target", "kind", "source", "key"],
+            set_={"remote_id": insert.excluded.remote_id, "updated_at": insert.excluded.updated_at},
+        ),
+        rows,
+    )
+    return len(rows)
+
+
+def look_up(session: Session, wanted: Iterable[tuple[str, str, str, str]]) -> Mapping[tuple[str, str, str, str], str]:
+    """Remote ids of (target, kind, source, key); the source's own reference goes before one for any source."""
+    asked = sorted(set(wanted))
+    if not asked:
+        return {}
+    c = crossrefs.c
+    keys = {(target, kind, s, key) for target, kind, source, key in asked for s in (source, ANY_SOURCE)}
+    query = select(c.target, c.kind, c.source, c.key, c.remote_id).where(
+        tuple_(c.target, c.kind, c.source, c.key).in_(sorted(keys))
+    )
+    known = {(r.target, r.kind, r.source, r.key): r.remote_id for r in session.execute(query)}
+    found = {}
+    for target, kind, source, key in asked:
+        remote_id = known.get((target, kind, source, key)) or known.get((target, kind, ANY_SOURCE, key))
+        if remote_id is not None:
+            found[target, kind, source, key] = remote_id
+    return found
+
+
+def listed(session: Session, target: str | None, kind: str | None, most: int) -> list[CrossRef]:
+    """Cross-references of a target and kind, in key order."""
+    c = crossrefs.c
+    query = (
+        select(c.target, c.kind, c.source, c.key, c.remote_id).order_by(c.target, c.kind, c.key, c.source).limit(most)
+    )
+    if target:
+        query = query.where(c.target == target)
+    if kind:
+        query = query.where(c.kind == kind)
+    return [CrossRef(*row) for row in session.execute(query)]
