@@ -1,0 +1,136 @@
+"""Tells listeners what happened: emit is synchronous, almost free when nobody listens, and never raises."""
+
+import logging
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from telemetry.events import Name
+from telemetry.fields import Value, admit
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `fields` are allow-listed and masked; `error` is for its type and stack, never for its text."""
+
+    name: Name
+    at: datetime
+    fields: Mapping[str, Value]
+    dropped: int = 0
+    error: BaseException | None = None
+
+
+Listener = Callable[[Event], None]
+
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
+_bound: ContextVar[Mapping[str, Value]] = ContextVar("telemetry_bound", default=_NOTHING)
+_log = logging.getLogger("millrace.telemetry")
+
+
+class _Listeners:
+    """The attached listeners and the count of their failures; replaced as a whole so that emit needs no lock."""
+
+    def __init__(self) -> None:
+        self.attached: tuple[tuple[str, Listener], ...] = ()
+        self.failures: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    def failed(self, listener_id: str) -> int:
+        with self.lock:
+            self.failures[listener_id] += 1
+            return self.failures[listener_id]
+
+
+_listeners = _Listeners()
+
+
+def attach(listener_id: str, listener: Listener) -> None:
+    """Call `listener` for every event from now on. An id attached again replaces the earlier listener in its place."""
+    with _listeners.lock:
+        attached = dict(_listeners.attached)
+        attached[listener_id] = listener
+        _listeners.attached = tuple(attached.items())
+
+
+def detach(listener_id: str) -> None:
+    """Stop calling a listener; an unknown id is no error."""
+    with _listeners.lock:
+        _listeners.attached = tuple(pair for pair in _listeners.attached if pair[0] != listener_id)
+        _listeners.failures.pop(listener_id, None)
+
+
+def failures() -> Mapping[str, int]:
+    """How often each attached listener raised, by its id."""
+    with _listeners.lock:
+        return dict(_listeners.failures)
+
+
+def emit(name: Name, /, *, error: BaseException | None = None, **fields: object) -> None:
+    """Tell every listener, now and in this thread. Fields outside `telemetry.fields.FIELDS` are dropped and counted.
+
+    >>> emit(Name.DELIVERY_POST_STOP, delivery_id=7, target="netsuite", outcome="done", duration_s=0.12)
+    """
+    attached = _listeners.attached
+    if not attached:
+        return
+    admitted = admit(fields)
+    event = Event(name, datetime.now(UTC), {**_bound.get(), **admitted.values}, admitted.dropped, error)
+    for listener_id, listener in attached:
+        _tell(listener_id, listener, event)
+
+
+@contextmanager
+def bind(**fields: object) -> Iterator[None]:
+    """Everything emitted inside carries these fields too. Another thread gets them by `bind(**bound())` inside it.
+
+    >>> with bind(correlation_id=new_correlation_id()):
+    ...     emit(Name.EVENT_ACCEPT_DONE, source="shopify-eu")
+    """
+    token = _bound.set({**_bound.get(), **admit(fields).values})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+def bound() -> Mapping[str, Value]:
+    """What is bound here, to be handed to another thread or put into a message header."""
+    return _bound.get()
+
+
+def correlation_id() -> str | None:
+    """The correlation id bound here, if any."""
+    found = _bound.get().get("correlation_id")
+    return found if isinstance(found, str) else None
+
+
+def new_correlation_id() -> str:
+    """A fresh correlation id: 32 hexadecimal digits, so that it may serve as a W3C trace id as well."""
+    return uuid.uuid4().hex
+
+
+def _tell(listener_id: str, listener: Listener, event: Event) -> None:
+    try:
+        listener(event)
+    except Exception as error:  # noqa: BLE001 - a fault of any kind in a listener must not reach the work
+        # The border where a listener's fault ends: telemetry must never decide whether an order is posted.
+        times = _listeners.failed(listener_id)
+        if event.name is not Name.TELEMETRY_LISTEN_FAILED:
+            _tell_of_failure(listener_id, times, error)
+
+
+def _tell_of_failure(listener_id: str, times: int, error: Exception) -> None:
+    if times == 1:
+        _log.error("telemetry listener %s failed with %s; it stays attached, later failures are only counted",
+                   listener_id, type(error).__name__)  # fmt: skip
+    fields = admit({"listener": listener_id, "count": times, "error_type": type(error).__name__}).values
+    event = Event(Name.TELEMETRY_LISTEN_FAILED, datetime.now(UTC), fields)
+    for other_id, other in _listeners.attached:
+        if other_id != listener_id:
+            _tell(other_id, other, event)

@@ -1,0 +1,118 @@
+"""Allows fields: the closed list of what an event may carry, each with its kind. Everything else is dropped and counted."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+
+from telemetry.masking import MASK, mask_key, mask_text
+
+Value = str | int | float | bool | tuple[int, ...]
+
+
+class Kind(Enum):
+    """What a field may hold. A value of another type is dropped, never converted."""
+
+    ID = auto()
+    """Number or identifier of a row, message, document or lease: e-mail addresses, tokens and card numbers in it are masked."""
+    ROWS = auto()
+    """Row ids of a bundle."""
+    WORD = auto()
+    """One word of a small vocabulary (state, target, queue, code)."""
+    NODE = auto()
+    """Name of one of our own processes, `pool@host` with the short host name; a dot after the @ is what an e-mail address has."""
+    COUNT = auto()
+    """Whole number."""
+    SECONDS = auto()
+    """Duration in seconds; its name ends in `_s`."""
+    FLAG = auto()
+    """True or false."""
+    TEXT = auto()
+    """Short text for a person, masked; names and addresses must not be put in."""
+
+
+_BY_KIND: Mapping[Kind, tuple[str, ...]] = {
+    Kind.ID: (
+        "correlation_id", "trace_id", "event_id", "document_id", "delivery_id", "message_id", "sender_event_id",
+        "key", "predecessor", "remote_id", "lease",
+    ),
+    Kind.ROWS: ("rows",),
+    Kind.WORD: (
+        "source", "topic", "kind", "domain", "family", "queue", "exchange", "cls", "target", "operation", "outcome",
+        "state", "result", "stage", "method", "error_code", "error_type", "profile", "pool", "role", "listener",
+    ),
+    Kind.NODE: ("worker",),
+    Kind.COUNT: (
+        "count", "attempt", "calls", "size_bytes", "status", "version", "limit", "pid", "port", "exit_code", "waiting",
+        "buffered", "weight",
+    ),
+    Kind.SECONDS: ("duration_s", "wait_s", "waited_s", "end_to_end_s", "age_s", "skew_s"),
+    Kind.FLAG: ("uncertain", "redelivered", "duplicate"),
+    Kind.TEXT: ("reason", "remedy", "detail"),
+}  # fmt: skip
+
+FIELDS: Mapping[str, Kind] = MappingProxyType({name: kind for kind, names in _BY_KIND.items() for name in names})
+"""Every field there is. `cls` (high, normal, low) is shown as `class`."""
+
+LONGEST_TEXT = 400
+LONGEST_ID = 160
+MOST_ROWS = 100
+_WORD = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.:/*#-]{0,79}")
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:@[A-Za-z0-9][A-Za-z0-9_-]{0,127})?")
+_BIGGEST = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Fields that may be told, and how many were dropped."""
+
+    values: Mapping[str, Value]
+    dropped: int
+
+
+def admit(fields: Mapping[str, object]) -> Admitted:
+    """Keep the allowed fields, masked; `None` means absent; everything unknown or of a wrong type is dropped and counted."""
+    values: dict[str, Value] = {}
+    dropped = 0
+    for name, raw in fields.items():
+        if raw is None:
+            continue
+        kind = FIELDS.get(name)
+        value = None if kind is None else _clean(kind, raw)
+        if value is None:
+            dropped += 1
+        else:
+            values[name] = value
+    return Admitted(values, dropped)
+
+
+def _clean(kind: Kind, raw: object) -> Value | None:
+    match raw:
+        case bool():
+            return raw if kind is Kind.FLAG else None
+        case int() if kind in (Kind.ID, Kind.COUNT, Kind.SECONDS):
+            return raw if abs(raw) < _BIGGEST else None
+        case float() if kind is Kind.SECONDS:
+            return raw if math.isfinite(raw) else None
+        case str():
+            return _clean_text(kind, raw)
+        case tuple() | list() if kind is Kind.ROWS:
+            rows = tuple(row for row in raw[:MOST_ROWS] if type(row) is int)
+            return rows if len(rows) == len(raw[:MOST_ROWS]) else None
+        case _:
+            return None
+
+
+def _clean_text(kind: Kind, raw: str) -> str | None:
+    if kind is Kind.TEXT:
+        return mask_text(raw)[:LONGEST_TEXT]
+    if kind is Kind.ID:
+        return mask_key(raw)[:LONGEST_ID]
+    if kind is Kind.NODE and _NODE.fullmatch(raw):
+        parts = raw.replace("@", " ")
+        return raw if mask_text(parts) == parts else MASK
+    if kind is Kind.WORD and _WORD.fullmatch(raw):
+        return raw if mask_text(raw) == raw else MASK
+    return None

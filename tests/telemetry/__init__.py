@@ -1,0 +1,1 @@
+"""Tests of telemetry: pure, and one local HTTP endpoint for error reports."""
