@@ -1,0 +1,45 @@
+"""Remembers which shape the tables have: migrates them forward, and tells when they are behind the code."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from ledger.session import Ledger
+
+_FOLDER = Path(__file__).with_name("migrations")
+
+
+def upgrade(ledger: Ledger) -> tuple[str | None, str]:
+    """Bring the tables to the newest shape; returns the revision before and after. Safe to repeat and to run twice at once
+    on PostgreSQL, where a lock lets one run at a time."""
+    before = current(ledger)
+    config = _config()
+    with ledger.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727274001)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, newest()
+
+
+def current(ledger: Ledger) -> str | None:
+    """Revision the tables have; None for an empty database."""
+    with ledger.read() as session:
+        return MigrationContext.configure(session).get_current_revision()
+
+
+def newest() -> str:
+    """Revision this code was written for."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("no migrations are shipped with this installation; install it again")
+    return head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    return config

@@ -1,0 +1,1 @@
+"""Migrations of the ledger, applied by `millrace db upgrade`."""

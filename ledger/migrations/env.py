@@ -1,0 +1,10 @@
+"""Runs migrations on the connection that `ledger.migrate` hands over; alembic's own command line is not used."""
+
+from alembic import context
+
+from ledger.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite")
+with context.begin_transaction():
+    context.run_migrations()

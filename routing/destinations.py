@@ -1,0 +1,52 @@
+"""Decides where a document goes and what is to happen there."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from canonical.order import Order
+from canonical.returns import Return
+from canonical.shipment import Shipment
+from config.fleet import Route
+from routing.verdict import Verdict
+
+Operation = Literal[
+    "order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"
+]
+
+
+def targets_of(routes: Sequence[Route], document: Order | Shipment | Return) -> tuple[str, ...]:
+    """Targets of every matching route, each once, in the routes' order."""
+    matching = (
+        route.target
+        for route in routes
+        if document.kind in route.kinds and any(fnmatchcase(document.source, pattern) for pattern in route.sources)
+    )
+    return tuple(dict.fromkeys(matching))
+
+
+def operation_of(document: Order | Shipment | Return, verdict: Verdict, known_status: str) -> Operation | None:
+    """The effect a new state asks for; None if the outside has nothing to learn from it.
+
+    An order or shipment that is already cancelled when it is first told was never posted, so nothing is to be undone.
+    """
+    first = verdict == "first"
+    if isinstance(document, Order):
+        return _order_operation(document, first, known_status)
+    if isinstance(document, Shipment):
+        return _shipment_operation(document, first, known_status)
+    return "return.create" if first else None
+
+
+def _order_operation(order: Order, first: bool, known_status: str) -> Operation | None:
+    if order.status == "cancelled":
+        return None if first or known_status == "cancelled" else "order.cancel"
+    return "order.create" if first else "order.update"
+
+
+def _shipment_operation(shipment: Shipment, first: bool, known_status: str) -> Operation | None:
+    if first:
+        return "shipment.create" if shipment.status == "shipped" else None
+    if known_status == "cancelled":
+        return "shipment.create" if shipment.status == "shipped" else None
+    return "shipment.update"

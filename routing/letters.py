@@ -1,0 +1,117 @@
+"""Decides what a message looks like: a Celery task that names rows, the same bytes whoever publishes it."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from routing import names
+
+T = TypeVar("T")
+Header = str | int | None | list[None] | dict[str, str]
+
+DELIVER_TASK = "deliver"
+MOST_ROWS = 50
+_MOST_KEYS_SHOWN = 3
+
+
+def prepare_task(domain: str) -> str:
+    """Name of the task that prepares a domain's events: ``prepare_task("orders") == "orders.prepare"``."""
+    return f"{domain}.prepare"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to publish: durable, mandatory. ``queue`` is where it is worked on; ``rung_s`` sends it there by the ladder."""
+
+    queue: str
+    task: str
+    rows: tuple[int, ...]
+    shown: str
+    calls: int = 0
+    trace: str = ""
+    rung_s: int | None = None
+
+    @property
+    def exchange(self) -> str:
+        """The work exchange, or the rung's."""
+        return names.WORK_EXCHANGE if self.rung_s is None else names.rung(self.rung_s)
+
+    def body(self) -> bytes:
+        """JSON of Celery's ``[args, kwargs, embed]`` with one argument: the row ids."""
+        return json.dumps([[list(self.rows)], {}, {}], separators=(",", ":")).encode()
+
+    def headers(self, task_id: str) -> dict[str, Header]:
+        """Celery protocol 2 headers, plus ``calls`` (requests the rows take at the target) and ``traceparent``."""
+        return {
+            "lang": "py",
+            "task": self.task,
+            "id": task_id,
+            "shadow": None,
+            "eta": None,
+            "expires": None,
+            "group": None,
+            "retries": 0,
+            "timelimit": [None, None],
+            "root_id": task_id,
+            "parent_id": None,
+            "argsrepr": f"({self.shown})",
+            "kwargsrepr": "{}",
+            "origin": "millrace",
+            "ignore_result": True,
+            "calls": self.calls,
+            "traceparent": self.trace,
+        }
+
+
+def new_task_id() -> str:
+    """A fresh message and task id."""
+    return str(uuid.uuid4())
+
+
+def prepare_letters(domain: str, cls: names.Class, ids: Sequence[int], trace: str = "") -> list[Letter]:
+    """Messages for accepted events of one domain and class, at most 50 rows each."""
+    queue = names.queue(domain, cls)
+    return [
+        Letter(queue, prepare_task(domain), part, _show("event", [str(i) for i in part]), trace=trace)
+        for part in _parts(tuple(ids), MOST_ROWS)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a delivery message needs to know of a delivery."""
+
+    id: int
+    target: str
+    cls: names.Class
+    calls: int
+    business_key: str
+
+
+def deliver_letters(parcels: Sequence[Parcel], bundle_of: Mapping[str, int]) -> list[Letter]:
+    """Messages for deliveries, each of one target and class, with at most ``bundle_of[target]`` rows."""
+    grouped: dict[tuple[str, names.Class], list[Parcel]] = {}
+    for parcel in parcels:
+        grouped.setdefault((parcel.target, parcel.cls), []).append(parcel)
+    return [
+        _deliver_letter(target, cls, part)
+        for (target, cls), group in grouped.items()
+        for part in _parts(tuple(group), bundle_of.get(target, 1))
+    ]
+
+
+def _deliver_letter(target: str, cls: names.Class, part: tuple[Parcel, ...]) -> Letter:
+    shown = _show(target, [p.business_key for p in part])
+    rows = tuple(p.id for p in part)
+    return Letter(names.queue(names.lane(target), cls), DELIVER_TASK, rows, shown, calls=sum(p.calls for p in part))
+
+
+def _show(what: str, keys: Sequence[str]) -> str:
+    more = len(keys) - _MOST_KEYS_SHOWN
+    return f"{what}: {', '.join(keys[:_MOST_KEYS_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _parts(rows: tuple[T, ...], most: int) -> list[tuple[T, ...]]:
+    return [rows[start : start + most] for start in range(0, len(rows), most)]
