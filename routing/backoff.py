@@ -12,7 +12,7 @@ def retry_wait_s(attempts: int, first_s: float, longest_s: float, draw: Callable
 
     ``draw`` gives a number in [0, 1). Full jitter keeps a fleet that failed together from coming back together.
     """
-    ceiling = min(longest_s, first_s * 2 ** min(attempts - 1, 40))
+    ceiling = min(longest_s, first_s * float(2 ** min(attempts - 1, 40)))
     return draw() * ceiling
 
 

@@ -25,8 +25,9 @@ class Publisher:
         """``broker_url`` is ``amqp://`` or ``amqps://``."""
         self._url = broker_url
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connection: Any = None
         self._channel: Any = None
+        self._sent = 0
         self._open: set[int] = set()
         self._refused: set[int] = set()
         self._closed_until = 0.0
@@ -86,7 +87,7 @@ class Publisher:
             transport_options={"read_timeout": READ_TIMEOUT_S, "write_timeout": READ_TIMEOUT_S, "max_retries": 0},
         )
         self._connection.connect()
-        channel = self._connection.channel()
+        channel: Any = self._connection.channel()
         channel.confirm_select()
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)

@@ -37,6 +37,11 @@ class Topology:
     families: tuple[str, ...]
 
     @property
+    def items(self) -> tuple[Exchange | Queue, ...]:
+        """Everything to declare, exchanges first."""
+        return (*self.exchanges, *self.queues)
+
+    @property
     def work_queues(self) -> frozenset[str]:
         """Names of the queues workers may consume."""
         return frozenset(q.name for q in self.queues if q.exchange == names.WORK_EXCHANGE)
