@@ -1,0 +1,34 @@
+"""A worker process of the live tests: takes permits as fast as it may for a while, and prints how many it was granted."""
+
+import sys
+import threading
+import time
+
+from adapters.throttle.base import Granted, Limit
+from adapters.throttle.redis import RedisThrottle, connect
+
+
+def main(url: str, verb: str, begin_at: float, seconds: float) -> None:
+    throttle = RedisThrottle(connect(url), "books", Limit(rate_per_s=200, burst=10, concurrency=6))
+    if verb == "hold":
+        for _ in range(6):
+            throttle.acquire()
+        print("holding", flush=True)
+        threading.Event().wait(60)
+        return
+    rest = threading.Event()
+    rest.wait(max(0.0, begin_at - time.time()))
+    count, most = 0, 0
+    while time.time() < begin_at + seconds:
+        answer = throttle.acquire()
+        if isinstance(answer, Granted):
+            count += 1
+            most = max(most, len(throttle.held()))
+            throttle.release(answer)
+        else:
+            rest.wait(answer.wait_s)
+    print(count, most, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))

@@ -1,0 +1,169 @@
+"""The shared throttle on a real Redis: many processes, killed holders, a server that goes away."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adapters.throttle.base import Denied, Granted, Limit, OutOfReach
+from adapters.throttle.fallback import FallbackThrottle, Notice
+from adapters.throttle.keeper import Keeper
+from adapters.throttle.redis import LEASE_LIFE_S, RedisThrottle, connect
+from telemetry.events import Name
+from tests.adapters.throttle.conftest import PrivateRedis
+
+ROOT = Path(__file__).parents[3]
+LIMIT = Limit(rate_per_s=200, burst=10, concurrency=6)
+
+
+def hammer(server: PrivateRedis, verb: str, begin_at: float = 0, seconds: float = 0) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-m", "tests.adapters.throttle.hammer", server.url, verb, str(begin_at), str(seconds)]
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def until(condition: Callable[[], bool], within_s: float) -> float:
+    began, rest = time.monotonic(), threading.Event()
+    while not condition():
+        assert time.monotonic() - began < within_s, f"not within {within_s} s"
+        rest.wait(0.01)
+    return time.monotonic() - began
+
+
+def test_four_processes_together_get_the_whole_limit_and_not_one_call_more(private_redis: PrivateRedis) -> None:
+    begin_at = time.time() + 2.5
+    workers = [hammer(private_redis, "run", begin_at, 2.0) for _ in range(4)]
+
+    counts = [int(worker.communicate(timeout=30)[0].split()[0]) for worker in workers]
+
+    # The bucket fills from the first request on; the last one may come a moment after the two seconds.
+    allowed = LIMIT.burst + 200 * 2.0
+    assert 0.97 * allowed <= sum(counts) <= allowed + 200 * 0.02
+    print(f"granted {sum(counts)} of {allowed:.0f}: {counts}")
+
+
+def test_the_leases_of_a_killed_process_come_back_within_one_lease_life(private_redis: PrivateRedis) -> None:
+    holder = hammer(private_redis, "hold")
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "holding\n"
+    throttle = RedisThrottle(connect(private_redis.url), "books", LIMIT)
+    outlived = time.monotonic() + LEASE_LIFE_S + 1
+    until(lambda: time.monotonic() > outlived, LEASE_LIFE_S + 2)
+    refusal = throttle.acquire()
+    assert isinstance(refusal, Denied)
+    assert refusal.reason == "concurrency"
+
+    holder.kill()
+    holder.communicate()
+
+    took_s = until(lambda: isinstance(throttle.acquire(), Granted), LEASE_LIFE_S + 1)
+    print(f"leases of a killed holder were back after {took_s:.2f} s")
+    assert took_s <= LEASE_LIFE_S + 0.5
+
+
+def test_a_script_that_redis_forgot_is_loaded_again(private_redis: PrivateRedis) -> None:
+    client = connect(private_redis.url)
+    throttle = RedisThrottle(client, "books", LIMIT)
+    assert isinstance(throttle.acquire(), Granted)
+
+    client.script_flush()
+
+    assert isinstance(throttle.acquire(), Granted)
+
+
+def test_emptying_redis_grants_nothing_until_the_holders_have_signed_in_again(private_redis: PrivateRedis) -> None:
+    limit = Limit(rate_per_s=1000, burst=10, concurrency=2)
+    throttle = RedisThrottle(connect(private_redis.url), "books", limit, lease_life_s=1.0, keeper=Keeper(every_s=0.2))
+    permits = [throttle.acquire(), throttle.acquire()]
+
+    private_redis.flush()
+    reasons: set[str] = set()
+
+    def full_again() -> bool:
+        answer = throttle.acquire()
+        assert isinstance(answer, Denied)
+        reasons.add(answer.reason)
+        return answer.reason == "concurrency"
+
+    until(full_again, 3)
+    assert any(reason.startswith("paused: the shared state was emptied") for reason in reasons)
+    assert all(isinstance(permit, Granted) for permit in permits)
+
+
+def test_a_redis_that_hangs_costs_a_bounded_time(private_redis: PrivateRedis) -> None:
+    throttle = RedisThrottle(connect(private_redis.url, wait_s=0.2), "books", LIMIT)
+    assert isinstance(throttle.acquire(), Granted)
+
+    private_redis.freeze()
+    began = time.monotonic()
+    with pytest.raises(OutOfReach, match="does not answer"):
+        throttle.acquire()
+    with pytest.raises(OutOfReach):
+        throttle.acquire()
+
+    assert time.monotonic() - began < 1.0
+
+
+def test_redis_lost_leaves_the_safe_share_and_redis_back_ends_it_once_each(private_redis: PrivateRedis) -> None:
+    limit = Limit(rate_per_s=100, burst=8, concurrency=4, safe_share=0.25)
+    shared = RedisThrottle(connect(private_redis.url), "books", limit, keeper=Keeper(every_s=0.2))
+    notices: list[Notice] = []
+    throttle = FallbackThrottle(shared, limit, account="books", notify=notices.append, probe_s=0.2)
+    before = throttle.acquire(8)
+    assert isinstance(before, Granted)
+
+    private_redis.kill()
+    answers = [throttle.acquire() for _ in range(20)]
+    assert throttle.lost
+    # The one lease still held is the whole safe share of four: nothing more until it comes back.
+    assert not any(isinstance(answer, Granted) for answer in answers)
+    throttle.release(before, unspent=3)
+    until(lambda: isinstance(throttle.acquire(), Granted), 1)
+    assert not isinstance(throttle.acquire(), Granted)
+
+    private_redis.start()
+    until(lambda: not throttle.lost, 5)
+    after = throttle.acquire()
+    assert isinstance(after, Denied)
+    assert after.reason.startswith("paused: settling")
+    until(lambda: isinstance(throttle.acquire(), Granted), 3)
+    assert [notice.event for notice in notices] == [Name.LANE_THROTTLE_FALLBACK, Name.LANE_THROTTLE_RECOVERED]
+
+
+def test_the_safe_share_grants_its_part_of_the_rate_and_no_more(private_redis: PrivateRedis) -> None:
+    limit = Limit(rate_per_s=400, burst=8, concurrency=None, safe_share=0.25)
+    throttle = FallbackThrottle(
+        RedisThrottle(connect(private_redis.url), "books", limit), limit, account="books", notify=lambda _: None, probe_s=5
+    )
+    private_redis.kill()
+    rest, count, began = threading.Event(), 0, time.monotonic()
+
+    while time.monotonic() - began < 1.0:
+        answer = throttle.acquire()
+        if isinstance(answer, Granted):
+            count += 1
+            throttle.release(answer)
+        else:
+            rest.wait(answer.wait_s)
+
+    assert 85 <= count <= 102
+
+
+def test_a_pause_set_while_redis_is_away_reaches_the_fleet_when_it_is_back(private_redis: PrivateRedis) -> None:
+    limit = Limit(rate_per_s=100, burst=8)
+    client = connect(private_redis.url)
+    throttle = FallbackThrottle(RedisThrottle(client, "books", limit), limit, account="books", notify=lambda _: None, probe_s=0.1)
+    private_redis.kill()
+    throttle.acquire()
+
+    throttle.pause(60, "Retry-After 60")
+    private_redis.start()
+    until(lambda: not throttle.lost, 5)
+
+    other = RedisThrottle(client, "books", limit).acquire()
+    assert isinstance(other, Denied)
+    assert other.wait_s > 50
+    assert other.reason == "paused: Retry-After 60"
