@@ -48,6 +48,7 @@ class Target(Part):
     secret: str | None = None
     limit: LimitTable = LimitTable()
     max_execution_s: float = Field(default=900.0, gt=0, description="longest time a lost request may still take effect")
+    posting_time_s: float = Field(default=60.0, gt=0, description="longest time the requests of one posting may take")
     max_attempts: int = Field(default=12, ge=1, le=100)
     bundle: int = Field(default=8, ge=1, le=100, description="most deliveries one message names")
     options: dict[str, str | int | float | bool] = {}

@@ -128,3 +128,12 @@ def touch(session: Session, told_again: Sequence[tuple[int, datetime]]) -> None:
             update(documents).where(documents.c.id == bindparam("row")),
             [{"row": document_id, "as_of": as_of} for document_id, as_of in told_again],
         )
+
+
+def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
+    """Canonical JSON of the current versions, by document id."""
+    if not heads:
+        return {}
+    c = versions.c
+    query = select(c.document_id, c.body).where(tuple_(c.document_id, c.version).in_([(h.id, h.version) for h in heads]))
+    return {document_id: body for document_id, body in session.execute(query)}

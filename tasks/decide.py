@@ -1,0 +1,136 @@
+"""Does the deciding of one bundle: judges told states against known documents and drafts what follows. No I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import cast
+
+from adapters.channels.base import Parsed
+from canonical.document import DOMAIN_OF
+from canonical.failure import Failure, FailureClass
+from canonical.kinds import read_document
+from canonical.order import Order
+from canonical.returns import Return
+from canonical.shipment import Shipment
+from config.fleet import Fleet
+from ledger.documents import DocumentKey, DocumentRow, NewVersion
+from ledger.events import EventEnd
+from routing.classes import class_of_document
+from routing.destinations import Operation, operation_of, targets_of
+from routing.names import Class
+from routing.verdict import digest_of, judge
+
+AnyDocument = Order | Shipment | Return
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An intended effect before it is enriched."""
+
+    event_id: int
+    head: DocumentRow
+    document: AnyDocument
+    version: int
+    target: str
+    operation: Operation
+    cls: Class
+
+
+def order_key_of(document: AnyDocument) -> DocumentKey:
+    """Key of the order a document belongs to."""
+    return DocumentKey("order", document.source, document.order)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the events of a bundle lead to so far. ``heads`` follow each event, so the next one meets its result."""
+
+    fleet: Fleet
+    heads: dict[DocumentKey, DocumentRow]
+    order_bodies: Mapping[int, str]
+    versions: list[NewVersion] = field(default_factory=list)
+    touched: list[tuple[int, datetime]] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    first_told: list[DocumentKey] = field(default_factory=list)
+    _orders: dict[DocumentKey, Order] = field(default_factory=dict)
+
+    def take(self, event_id: int, told_class: str, parsed: Parsed) -> EventEnd:
+        """Add one event's documents; returns what its row is set to."""
+        early = self._early(parsed)
+        if early is not None:
+            return EventEnd(event_id, "waiting", waits_for=str(early))
+        ends = [self._take(event_id, cast(Class, told_class), document) for document in parsed.documents]
+        failure = next((end for end in ends if isinstance(end, Failure)), None)
+        if failure is not None:
+            return EventEnd(event_id, "parked", failure=failure)
+        return EventEnd(event_id, "stale" if ends and all(end == "stale" for end in ends) else "done")
+
+    def _early(self, parsed: Parsed) -> DocumentKey | None:
+        """The order a document of this event came before, None if every order is known or told here."""
+        told_here = {order_key_of(d) for d in parsed.documents if isinstance(d, Order)}
+        for document in parsed.documents:
+            key = order_key_of(document)
+            if key not in told_here and self.heads[key].version == 0:
+                return key
+        return None
+
+    def _take(self, event_id: int, told_class: Class, document: AnyDocument) -> str | Failure:
+        key = DocumentKey(document.kind, document.source, document.key)
+        head = self.heads[key]
+        digest = digest_of(document)
+        verdict = judge(head.version, head.as_of, head.digest, document.as_of, digest)
+        if verdict == "stale":
+            return "stale"
+        if verdict == "same":
+            self.touched.append((head.id, document.as_of))
+            self.heads[key] = replace(head, as_of=document.as_of)
+            return "same"
+        if verdict == "newer" and isinstance(document, Return):
+            return Failure(
+                FailureClass.REJECTED,
+                "return.changed",
+                f"return {document.key!r} was told again with other content; the first one stands",
+                "correct the difference in the ERP by hand, or cancel and tell a new return",
+            )
+        self._write(event_id, head, document, digest)
+        self._draft(event_id, head, document, told_class, operation_of(document, verdict, head.status))
+        return verdict
+
+    def _write(self, event_id: int, head: DocumentRow, document: AnyDocument, digest: str) -> None:
+        version = head.version + 1
+        status = "told" if isinstance(document, Return) else document.status
+        if head.version == 0 and isinstance(document, Order):
+            self.first_told.append(head.key)
+        if isinstance(document, Order):
+            self._orders[head.key] = document
+        self.versions.append(
+            NewVersion(
+                head.id, version, event_id, document.number, status, document.as_of, digest, document.model_dump_json()
+            )
+        )
+        self.heads[head.key] = replace(head, version=version, status=status, as_of=document.as_of, digest=digest)
+
+    def _draft(
+        self, event_id: int, head: DocumentRow, document: AnyDocument, told_class: Class, operation: Operation | None
+    ) -> None:
+        if operation is None:
+            return
+        cls = class_of_document(self.fleet.classes, document, self._order_of(document), told_class)
+        for target in targets_of(self.fleet.routes, document):
+            self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls))
+
+    def _order_of(self, document: AnyDocument) -> Order | None:
+        if isinstance(document, Order):
+            return document
+        key = order_key_of(document)
+        if key not in self._orders:
+            body = self.order_bodies.get(self.heads[key].id)
+            if body is None:
+                return None
+            self._orders[key] = cast(Order, read_document(body))
+        return self._orders[key]
+
+
+def domain_of(document: AnyDocument) -> str:
+    """Domain a document is worked on in."""
+    return DOMAIN_OF[document.kind]

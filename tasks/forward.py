@@ -1,0 +1,53 @@
+"""Does the last step of every task: publish what the committed rows wait for, and note what the broker confirmed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import cast
+
+import ledger.deliveries
+import ledger.events
+from ledger.deliveries import Ready
+from ledger.events import Waiting
+from ledger.session import LedgerUnavailable
+from routing import names
+from routing.letters import DELIVER_TASK, Letter, Parcel, deliver_letters, prepare_letters
+from tasks.context import Context
+from telemetry.bus import emit
+from telemetry.events import Name
+
+
+def forward(context: Context, letters: Sequence[Letter]) -> None:
+    """Publish after the commit. What the broker does not confirm stays unpublished in its row, for the relay."""
+    confirmed = context.publisher.publish(letters)
+    if len(confirmed) < len(letters):
+        emit(Name.PUBLISH_BATCH_FAILED, count=len(letters) - len(confirmed))
+    deliveries = [row for letter in confirmed if letter.task == DELIVER_TASK for row in letter.rows]
+    events = [row for letter in confirmed if letter.task != DELIVER_TASK for row in letter.rows]
+    if not deliveries and not events:
+        return
+    try:
+        with context.ledger.write() as session:
+            ledger.deliveries.mark_published(session, deliveries, context.now())
+            ledger.events.mark_published(session, events, context.now())
+    except LedgerUnavailable as error:
+        # The messages are out; unmarked rows are published once more by the relay, and the second message finds them done.
+        emit(Name.LEDGER_WRITE_FAILED, stage="mark_published", error=error)
+
+
+def letters_for_deliveries(context: Context, ready: Sequence[Ready]) -> list[Letter]:
+    """Messages for ready deliveries, bundled as their targets allow."""
+    parcels = [Parcel(r.id, r.target, cast(names.Class, r.cls), r.calls, r.business_key) for r in ready]
+    return deliver_letters(parcels, {name: target.bundle for name, target in context.fleet.targets.items()})
+
+
+def letters_for_events(waiting: Sequence[Waiting]) -> list[Letter]:
+    """Messages for accepted events, bundled by queue."""
+    grouped: dict[tuple[str, names.Class], list[int]] = {}
+    for row in waiting:
+        grouped.setdefault((row.family, cast(names.Class, row.cls)), []).append(row.id)
+    return [letter for (family, cls), ids in grouped.items() for letter in prepare_letters(family, cls, ids)]
+
+
+def in_seconds(wait_s: float) -> timedelta:
+    """A wait as a time span."""
+    return timedelta(seconds=wait_s)

@@ -1,0 +1,181 @@
+"""Does the preparing: a bundle of events becomes document versions and deliveries in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import ledger.deliveries
+import ledger.documents
+import ledger.events
+from adapters.channels.base import Parsed, Told, Unreadable
+from canonical.failure import Failure, FailureClass
+from ledger.deliveries import NewDelivery, Ready
+from ledger.documents import DocumentKey
+from ledger.events import EventEnd, EventRow, Waiting
+from ledger.session import Session
+from tasks.context import Context
+from tasks.decide import Draft, Plan, domain_of, order_key_of
+from tasks.enrich import Wish, look_up, missing, references_of
+from tasks.forward import forward, letters_for_deliveries, letters_for_events
+from telemetry.bus import emit
+from telemetry.events import Name
+
+
+def prepare(context: Context, ids: Sequence[int]) -> None:
+    """Prepare a message's events; those another worker holds or has prepared are left alone.
+
+    Raises one of LedgerUnavailable before anything is written; the caller brings the message back.
+    """
+    with context.ledger.write() as session:
+        told = read(context, ledger.events.load(session, ids))
+        plan = decide(context, session, told)
+        ready, released = write(context, session, plan)
+    report(context, plan)
+    forward(context, [*letters_for_deliveries(context, ready), *letters_for_events(released)])
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An event with what its channel reads in it, or why it cannot."""
+
+    event: EventRow
+    parsed: Parsed | Unreadable | Failure
+
+
+@dataclass(slots=True)
+class Decided:
+    """Everything one bundle leads to, ready to be written."""
+
+    plan: Plan
+    ends: list[EventEnd] = field(default_factory=list)
+    events: dict[int, EventRow] = field(default_factory=dict)
+
+
+def read(context: Context, events: Sequence[EventRow]) -> list[Reading]:
+    """Parse each event by its source's channel."""
+    return [Reading(event, _parse(context, event)) for event in events]
+
+
+def decide(context: Context, session: Session, told: Sequence[Reading]) -> Decided:
+    """Judge every told state against the locked documents, in the order in which the events were accepted."""
+    keys = {
+        (key, order_key)
+        for reading in told
+        if isinstance(reading.parsed, Parsed)
+        for document in reading.parsed.documents
+        for key, order_key in (
+            (DocumentKey(document.kind, document.source, document.key), document.order),
+            (order_key_of(document), document.order),
+        )
+    }
+    heads = ledger.documents.lock(session, keys, context.now())
+    orders = ledger.documents.bodies(session, [h for h in heads.values() if h.key.kind == "order" and h.version])
+    decided = Decided(Plan(context.fleet, heads, orders))
+    for reading in told:
+        decided.events[reading.event.id] = reading.event
+        decided.ends.append(_end_of(reading, decided.plan))
+    return decided
+
+
+def write(context: Context, session: Session, decided: Decided) -> tuple[list[Ready], list[Waiting]]:
+    """Write versions, deliveries and the events' ends; returns the rows to publish after the commit."""
+    now = context.now()
+    plan = decided.plan
+    ledger.documents.write(session, plan.versions, now)
+    ledger.documents.touch(session, plan.touched)
+    wishes = [_wish(context, draft) for draft in plan.drafts]
+    found = look_up(session, wishes)
+    new = [
+        _delivery(context, decided.events[draft.event_id], draft, references_of(wish, found), missing(wish, found))
+        for draft, wish in zip(plan.drafts, wishes, strict=True)
+    ]
+    ready = ledger.deliveries.write(session, new, now)
+    released = ledger.events.release(session, [str(key) for key in plan.first_told])
+    ledger.events.settle(session, decided.ends, now)
+    return ready, released
+
+
+def report(context: Context, decided: Decided) -> None:
+    """Tell what became of each event."""
+    now = context.now()
+    for end in decided.ends:
+        event = decided.events[end.id]
+        name = Name.EVENT_PARK_DONE if end.failure else Name.EVENT_PREPARE_STOP
+        emit(
+            name,
+            correlation_id=event.correlation_id,
+            event_id=event.id,
+            source=event.source,
+            topic=event.topic,
+            domain=event.domain,
+            cls=event.cls,
+            state=end.state,
+            outcome=end.state,
+            waited_s=_seconds(now - event.received_at),
+            error_code=end.failure.code if end.failure else None,
+            reason=end.failure.reason if end.failure else None,
+        )
+
+
+def _parse(context: Context, event: EventRow) -> Parsed | Unreadable | Failure:
+    channel = context.channels.get(event.source)
+    if channel is None:
+        return Failure(
+            FailureClass.MALFORMED,
+            "source.unknown",
+            f"source {event.source!r} is not configured any more",
+            "put it back into fleet.toml, then retry",
+        )
+    try:
+        return channel.parse(Told(event.source, event.topic, event.headers, event.body, event.received_at))
+    except Exception as error:  # noqa: BLE001  one event our own code fails on must not take its bundle along
+        emit(
+            Name.STEP_RUN_FAILED, stage="parse", source=event.source, topic=event.topic, event_id=event.id, error=error
+        )
+        return Failure(
+            FailureClass.DEFECT,
+            type(error).__name__,
+            f"the {event.source} channel failed on this event",
+            "report it with the event's id; retry after the fix",
+        )
+
+
+def _end_of(reading: Reading, plan: Plan) -> EventEnd:
+    event, parsed = reading.event, reading.parsed
+    if isinstance(parsed, Unreadable):
+        at = f" at {parsed.path}" if parsed.path else ""
+        remedy = "correct it at the sender and have it sent again, or mend the mapping and retry"
+        failure = Failure(FailureClass.MALFORMED, parsed.code, f"{parsed.reason}{at}", remedy)
+        return EventEnd(event.id, "parked", failure=failure)
+    if isinstance(parsed, Failure):
+        return EventEnd(event.id, "parked", failure=parsed)
+    return plan.take(event.id, event.cls, parsed)
+
+
+def _wish(context: Context, draft: Draft) -> Wish:
+    return Wish(draft.target, draft.document.source, context.erps[draft.target].needs(draft.document))
+
+
+def _delivery(
+    context: Context, event: EventRow, draft: Draft, references: dict[str, dict[str, str]], failure: Failure | None
+) -> NewDelivery:
+    document = draft.document
+    return NewDelivery(
+        document_id=draft.head.id,
+        version=draft.version,
+        target=draft.target,
+        operation=draft.operation,
+        business_key=str(draft.head.key),
+        entity=f"{document.source}/{document.order}",
+        domain=domain_of(document),
+        cls=draft.cls,
+        calls=context.erps[draft.target].calls(draft.operation),
+        references=references,
+        correlation_id=event.correlation_id,
+        accepted_at=event.received_at,
+        failure=failure,
+    )
+
+
+def _seconds(span: timedelta) -> float:
+    return span / timedelta(seconds=1)

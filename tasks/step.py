@@ -1,0 +1,228 @@
+"""Does the one wrapper around deliveries: claims a bundle, runs each row, settles them all, sends on what follows."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import ledger.deliveries
+from adapters.throttle.base import Granted
+from canonical.failure import Failure, FailureClass
+from canonical.outcome import AlreadyDone, Done, Outcome, Rejected
+from config.fleet import Target
+from ledger.deliveries import Claimed, Ready, Settlement, Unclaimed
+from ledger.session import LedgerUnavailable
+from routing import names
+from routing.backoff import rest_s, rung_for
+from routing.fate import Fate, Rules, fate_of
+from routing.letters import DELIVER_TASK, Letter
+from tasks.context import Context
+from tasks.deliver import deliver
+from tasks.forward import forward, letters_for_deliveries
+from telemetry.bus import bind, emit
+from telemetry.events import Name
+
+LEDGER_REST_S = 4
+"""Rest of a message whose rows cannot be read or settled because the ledger is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A delivery message as it was fetched. ``redelivered``: an earlier worker held it and gave no answer."""
+
+    queue: str
+    rows: tuple[int, ...]
+    redelivered: bool
+
+
+def run(context: Context, message: Message, permit: Granted) -> None:
+    """Claim, post and settle a bundle. Raises LedgerUnavailable only if the message could not be sent round either."""
+    target_name = names.target_of(names.family_of(message.queue)) or ""
+    target = context.fleet.targets[target_name]
+    token = uuid.uuid4().hex
+    try:
+        claimed, left = claim(context, message, target, token)
+    except LedgerUnavailable as error:
+        emit(Name.LEDGER_WRITE_FAILED, stage="claim", target=target_name, error=error)
+        return send_round(context, message)
+    settlements = list(attempts(context, target_name, target, claimed, permit))
+    try:
+        successors = settle(context, settlements)
+    except LedgerUnavailable as error:
+        # The outcomes are lost, the claims are not: when they end, each row is looked up by key before anything is sent.
+        emit(Name.LEDGER_WRITE_FAILED, stage="settle", target=target_name, error=error)
+        return send_round(context, message)
+    forward(
+        context, [*letters_again(context, message, settlements, left), *letters_for_deliveries(context, successors)]
+    )
+
+
+def claim(context: Context, message: Message, target: Target, token: str) -> tuple[list[Claimed], list[Unclaimed]]:
+    """Take the message's rows. A claim outlives any request it covers by the target's own execution time."""
+    now = context.now()
+    until = now + timedelta(seconds=2 * target.posting_time_s + target.max_execution_s)
+    with context.ledger.write() as session:
+        return ledger.deliveries.claim(session, message.rows, token, now, until)
+
+
+def attempts(
+    context: Context, target_name: str, target: Target, claimed: Sequence[Claimed], permit: Granted
+) -> Iterator[Settlement]:
+    """Run each row under the one permit; the first answer that says the target is full or down spares it the rest."""
+    sent_until = context.now() + timedelta(seconds=2 * target.posting_time_s)
+    stopped: Fate | None = None
+    for position, row in enumerate(claimed):
+        started_at = context.now()
+        if stopped is not None:
+            yield _settlement(context, row, "HandedBack", "", replace(stopped, attempts=row.attempts), started_at)
+            continue
+        if row.lost_claims >= context.topology.delivery_limit:
+            yield _poisoned(row, started_at)
+            continue
+        if sent_until - started_at < timedelta(seconds=target.posting_time_s):
+            sent_until = started_at + timedelta(seconds=2 * target.posting_time_s)
+            if row.id not in _renew(context, claimed[position:], target, sent_until):
+                continue
+        outcome = _outcome(context, target_name, row, permit)
+        fate = fate_of(outcome, row.attempts, row.uncertain, _rules(context, target), context.draw)
+        if fate.pause_s is not None:
+            context.throttles[target_name].pause(fate.pause_s, type(outcome).__name__)
+        if fate.stop:
+            stopped = replace(fate, failure=None, state="retrying", uncertain=False)
+        _tell(context, row, outcome, fate, started_at)
+        yield _settlement(context, row, type(outcome).__name__, getattr(outcome, "reason", ""), fate, started_at)
+
+
+def settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:
+    """Write the outcomes in one transaction; returns the successors that may go out. Tried twice before it gives up."""
+    if not settlements:
+        return []
+    try:
+        return _settle(context, settlements)
+    except LedgerUnavailable as error:
+        emit(Name.LEDGER_WRITE_RETRIED, stage="settle", error=error)
+        return _settle(context, settlements)
+
+
+def letters_again(
+    context: Context, message: Message, settlements: Sequence[Settlement], left: Sequence[Unclaimed]
+) -> list[Letter]:
+    """Messages for the rows that are to be worked on again: by the ladder, in bundles of the same rest."""
+    due = [(s.id, s.due_at) for s in settlements if s.state == "retrying"]
+    # A row another worker holds comes back with that worker's message, unless this very message is what came back.
+    due += [(u.id, u.look_again_at) for u in left if u.look_again_at and (message.redelivered or u.state != "claimed")]
+    by_rung: dict[int | None, list[int]] = {}
+    for row_id, due_at in due:
+        rung_s = rung_for(rest_s(due_at, context.now()), context.topology.ladder_s)
+        by_rung.setdefault(rung_s, []).append(row_id)
+    return [
+        Letter(message.queue, DELIVER_TASK, (row_id,), f"delivery {row_id}", calls=1, rung_s=rung_s)
+        for rung_s, rows in by_rung.items()
+        for row_id in rows
+    ]
+
+
+def send_round(context: Context, message: Message) -> None:
+    """Send the whole message once round the shortest fitting rung. Raises ConnectionError if the broker did not take it."""
+    rung_s = rung_for(LEDGER_REST_S, context.topology.ladder_s)
+    shown = f"{len(message.rows)} deliveries, ledger away"
+    letter = Letter(message.queue, DELIVER_TASK, message.rows, shown, calls=len(message.rows), rung_s=rung_s)
+    if not context.publisher.publish([letter]):
+        raise ConnectionError("neither the ledger nor the broker took the deliveries; the message stays where it was")
+
+
+def _settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:
+    with context.ledger.write() as session:
+        return ledger.deliveries.settle(session, settlements, context.now())
+
+
+def _outcome(context: Context, target_name: str, row: Claimed, permit: Granted) -> Outcome:
+    with bind(correlation_id=row.correlation_id):
+        emit(Name.DELIVERY_POST_START, delivery_id=row.id, target=target_name, operation=row.operation)
+        try:
+            return deliver(context.erps[target_name], row, permit)
+        except Exception as error:  # noqa: BLE001  the outermost step parks what it cannot name, and keeps the bundle going
+            emit(Name.STEP_RUN_FAILED, stage="deliver", delivery_id=row.id, target=target_name, error=error)
+            remedy = "report it with the delivery's id; retry after the fix"
+            return Rejected("defect", f"{type(error).__name__} in the {target_name} adapter", remedy)
+
+
+def _renew(context: Context, rows: Sequence[Claimed], target: Target, sent_until: datetime) -> set[int]:
+    until = sent_until + timedelta(seconds=target.max_execution_s)
+    with context.ledger.write() as session:
+        return ledger.deliveries.extend(session, [r.id for r in rows], rows[0].claim, until)
+
+
+def _rules(context: Context, target: Target) -> Rules:
+    waits = context.fleet.waits
+    return Rules(target.max_attempts, waits.first_retry_s, waits.longest_retry_s, target.max_execution_s)
+
+
+def _poisoned(row: Claimed, started_at: datetime) -> Settlement:
+    failure = Failure(
+        FailureClass.POISON,
+        "worker.lost",
+        f"{row.lost_claims} workers died while they worked on it",
+        "find out why with the delivery's id in the workers' logs; retry after the fix",
+    )
+    return Settlement(
+        row.id,
+        row.claim,
+        "parked",
+        "Poison",
+        failure.reason,
+        started_at,
+        attempts=row.attempts,
+        uncertain=True,
+        failure=failure,
+    )
+
+
+def _settlement(
+    context: Context, row: Claimed, outcome: str, detail: str, fate: Fate, started_at: datetime
+) -> Settlement:
+    failure = fate.failure
+    if failure is not None and failure.code == "defect":
+        failure = replace(failure, cls=FailureClass.DEFECT)
+    return Settlement(
+        id=row.id,
+        claim=row.claim,
+        state=fate.state,
+        outcome=outcome,
+        detail=detail,
+        started_at=started_at,
+        remote_id=fate.remote_id,
+        attempts=fate.attempts,
+        uncertain=fate.uncertain or (failure is not None and failure.cls is FailureClass.DEFECT),
+        due_at=context.now() + timedelta(seconds=fate.wait_s) if fate.state == "retrying" else None,
+        failure=failure,
+    )
+
+
+def _tell(context: Context, row: Claimed, outcome: Outcome, fate: Fate, started_at: datetime) -> None:
+    now = context.now()
+    emit(
+        {"parked": Name.DELIVERY_PARK_DONE, "retrying": Name.DELIVERY_RETRY_SCHEDULED}.get(
+            fate.state, Name.DELIVERY_POST_STOP
+        ),
+        correlation_id=row.correlation_id,
+        delivery_id=row.id,
+        key=row.business_key,
+        target=row.target,
+        operation=row.operation,
+        domain=row.domain,
+        cls=row.cls,
+        version=row.version,
+        attempt=fate.attempts,
+        outcome=type(outcome).__name__,
+        state=fate.state,
+        remote_id=fate.remote_id,
+        uncertain=fate.uncertain,
+        wait_s=fate.wait_s if fate.state == "retrying" else None,
+        duration_s=(now - started_at) / timedelta(seconds=1),
+        end_to_end_s=(now - row.accepted_at) / timedelta(seconds=1)
+        if isinstance(outcome, Done | AlreadyDone)
+        else None,
+        error_code=fate.failure.code if fate.failure else None,
+        reason=getattr(outcome, "reason", None),
+    )
