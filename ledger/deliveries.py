@@ -80,6 +80,7 @@ class Claimed:
     order_body: str | None
     order_remote_id: str | None
     accepted_at: datetime
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Unclaimed:
     id: int
     state: str
     look_again_at: datetime | None
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +148,15 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
 
 
 def claim(
-    session: Session, ids: Sequence[int], token: str, now: datetime, until: datetime
+    session: Session, ids: Sequence[int], token: str, now: datetime, due_before: datetime, until: datetime
 ) -> tuple[list[Claimed], list[Unclaimed]]:
-    """Take the deliveries of a message for this process alone until ``until``.
+    """Take the deliveries of a message that are due before ``due_before``, for this process alone until ``until``.
 
     A claim that ended without a settlement is taken over: its worker died, so its effect is uncertain.
     """
     c = deliveries.c
     lost = c.state == "claimed"
-    free = and_(c.state.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= now))
+    free = and_(c.state.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= due_before))
     statement = (
         update(deliveries)
         .where(c.id.in_(ids), or_(free, and_(lost, c.claimed_until <= now)))
@@ -321,7 +323,7 @@ def _read_claimed(session: Session, taken: set[int]) -> list[Claimed]:
         select(
             c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
             c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body, order_version.c.body.label("order_body"),
-            order_remote.label("order_remote_id"), c.accepted_at,
+            order_remote.label("order_remote_id"), c.accepted_at, c.calls,
         )
         .join(documents, heads.id == c.document_id)
         .join(versions, and_(bodies.document_id == c.document_id, bodies.version == c.version))
@@ -348,12 +350,13 @@ def _read_unclaimed(session: Session, missed: Sequence[int]) -> list[Unclaimed]:
     if not missed:
         return []
     c = deliveries.c
-    query = select(c.id, c.state, c.due_at, c.claimed_until).where(c.id.in_(missed))
+    query = select(c.id, c.state, c.due_at, c.claimed_until, c.calls).where(c.id.in_(missed))
     return [
         Unclaimed(
             row.id,
             row.state,
             {"claimed": row.claimed_until}.get(row.state, row.due_at if row.state in CLAIMABLE else None),
+            row.calls,
         )
         for row in session.execute(query)
     ]

@@ -75,7 +75,7 @@ def prepare_letters(domain: str, cls: names.Class, ids: Sequence[int], trace: st
     queue = names.queue(domain, cls)
     return [
         Letter(queue, prepare_task(domain), part, _show("event", [str(i) for i in part]), trace=trace)
-        for part in _parts(tuple(ids), MOST_ROWS)
+        for part in parts(tuple(ids), MOST_ROWS)
     ]
 
 
@@ -98,7 +98,7 @@ def deliver_letters(parcels: Sequence[Parcel], bundle_of: Mapping[str, int]) -> 
     return [
         _deliver_letter(target, cls, part)
         for (target, cls), group in grouped.items()
-        for part in _parts(tuple(group), bundle_of.get(target, 1))
+        for part in parts(tuple(group), bundle_of.get(target, 1))
     ]
 
 
@@ -113,5 +113,6 @@ def _show(what: str, keys: Sequence[str]) -> str:
     return f"{what}: {', '.join(keys[:_MOST_KEYS_SHOWN])}{f' and {more} more' if more > 0 else ''}"
 
 
-def _parts(rows: tuple[T, ...], most: int) -> list[tuple[T, ...]]:
+def parts(rows: tuple[T, ...], most: int) -> list[tuple[T, ...]]:
+    """The rows in their order, cut into parts of at most ``most``."""
     return [rows[start : start + most] for start in range(0, len(rows), most)]

@@ -1,7 +1,7 @@
 """Does the one wrapper around deliveries: claims a bundle, runs each row, settles them all, sends on what follows."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,9 +13,9 @@ from config.fleet import Target
 from ledger.deliveries import Claimed, Ready, Settlement, Unclaimed
 from ledger.session import LedgerUnavailable
 from routing import names
-from routing.backoff import rest_s, rung_for
+from routing.backoff import SOON_S, rest_s, rung_for
 from routing.fate import Fate, Rules, fate_of
-from routing.letters import DELIVER_TASK, Letter
+from routing.letters import DELIVER_TASK, Letter, parts
 from tasks.context import Context
 from tasks.deliver import deliver
 from tasks.forward import forward, letters_for_deliveries
@@ -62,7 +62,7 @@ def claim(context: Context, message: Message, target: Target, token: str) -> tup
     now = context.now()
     until = now + timedelta(seconds=2 * target.posting_time_s + target.max_execution_s)
     with context.ledger.write() as session:
-        return ledger.deliveries.claim(session, message.rows, token, now, until)
+        return ledger.deliveries.claim(session, message.rows, token, now, now + timedelta(seconds=SOON_S), until)
 
 
 def attempts(
@@ -74,7 +74,8 @@ def attempts(
     for position, row in enumerate(claimed):
         started_at = context.now()
         if stopped is not None:
-            yield _settlement(context, row, "HandedBack", "", replace(stopped, attempts=row.attempts), started_at)
+            handed_back = replace(stopped, attempts=row.attempts, uncertain=row.uncertain)
+            yield _settlement(context, row, "HandedBack", "", handed_back, started_at)
             continue
         if row.lost_claims >= context.topology.delivery_limit:
             yield _poisoned(row, started_at)
@@ -88,7 +89,7 @@ def attempts(
         if fate.pause_s is not None:
             context.throttles[target_name].pause(fate.pause_s, type(outcome).__name__)
         if fate.stop:
-            stopped = replace(fate, failure=None, state="retrying", uncertain=False)
+            stopped = replace(fate, failure=None, state="retrying", wait_s=max(fate.wait_s, 1.0))
         _tell(context, row, outcome, fate, started_at)
         yield _settlement(context, row, type(outcome).__name__, getattr(outcome, "reason", ""), fate, started_at)
 
@@ -105,7 +106,11 @@ def settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:
 
 
 def letters_again(
-    context: Context, message: Message, settlements: Sequence[Settlement], left: Sequence[Unclaimed]
+    context: Context,
+    message: Message,
+    settlements: Sequence[Settlement],
+    left: Sequence[Unclaimed],
+    calls: Mapping[int, int],
 ) -> list[Letter]:
     """Messages for the rows that are to be worked on again: by the ladder, in bundles of the same rest."""
     due = [(s.id, s.due_at) for s in settlements if s.state == "retrying"]
@@ -116,19 +121,24 @@ def letters_again(
         rung_s = rung_for(rest_s(due_at, context.now()), context.topology.ladder_s)
         by_rung.setdefault(rung_s, []).append(row_id)
     return [
-        Letter(message.queue, DELIVER_TASK, (row_id,), f"delivery {row_id}", calls=1, rung_s=rung_s)
+        Letter(message.queue, DELIVER_TASK, part, _shown(part), calls=sum(calls[i] for i in part), rung_s=rung_s)
         for rung_s, rows in by_rung.items()
-        for row_id in rows
+        for part in parts(tuple(rows), len(message.rows))
     ]
 
 
 def send_round(context: Context, message: Message) -> None:
     """Send the whole message once round the shortest fitting rung. Raises ConnectionError if the broker did not take it."""
     rung_s = rung_for(LEDGER_REST_S, context.topology.ladder_s)
-    shown = f"{len(message.rows)} deliveries, ledger away"
-    letter = Letter(message.queue, DELIVER_TASK, message.rows, shown, calls=len(message.rows), rung_s=rung_s)
+    letter = Letter(
+        message.queue, DELIVER_TASK, message.rows, _shown(message.rows), calls=len(message.rows), rung_s=rung_s
+    )
     if not context.publisher.publish([letter]):
         raise ConnectionError("neither the ledger nor the broker took the deliveries; the message stays where it was")
+
+
+def _shown(rows: Sequence[int]) -> str:
+    return f"again: {', '.join(str(row) for row in rows)}"
 
 
 def _settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:

@@ -1,0 +1,76 @@
+"""Does the joining of Celery and our tasks: four tasks by name, each a few lines around a plain function."""
+
+from collections.abc import Callable
+
+from celery import Celery, Task
+from celery.exceptions import Reject
+
+from adapters.throttle.base import Granted
+from ledger.session import LedgerUnavailable
+from routing.letters import DELIVER_TASK, Letter, prepare_task
+from tasks.context import Context
+from tasks.prepare import prepare
+from tasks.step import LEDGER_REST_S, Message, run
+from telemetry.bus import emit
+from telemetry.events import Name
+
+
+def register(
+    app: Celery, domains: tuple[str, ...], context_of: Callable[[], Context], permit_of: Callable[[str], Granted | None]
+) -> None:
+    """Give the app its tasks. ``context_of`` is called in the process that runs a task, never at import or before a fork;
+    ``permit_of`` hands over the permit that the fetcher took for a task id."""
+    for domain in domains:
+        app.task(name=prepare_task(domain), bind=True)(_prepare_task(context_of))
+    app.task(name=DELIVER_TASK, bind=True)(_deliver_task(context_of, permit_of))
+
+
+def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task, list[int]], None]:
+    def run_prepare(task: Task, rows: list[int]) -> None:
+        """Read the events, write documents and deliveries."""
+        context = context_of()
+        queue, redelivered = _delivered(task)
+        if redelivered and len(rows) > 1:
+            return _send_singly(context, task, queue, rows)
+        try:
+            prepare(context, rows)
+        except LedgerUnavailable as error:
+            emit(Name.LEDGER_WRITE_FAILED, stage="prepare", error=error)
+            _again(context, Letter(queue, task.name, tuple(rows), "again: ledger away", rung_s=LEDGER_REST_S))
+
+    return run_prepare
+
+
+def _deliver_task(
+    context_of: Callable[[], Context], permit_of: Callable[[str], Granted | None]
+) -> Callable[[Task, list[int]], None]:
+    def run_deliver(task: Task, rows: list[int]) -> None:
+        """Post the deliveries to their target."""
+        context = context_of()
+        queue, redelivered = _delivered(task)
+        permit = permit_of(str(task.request.id))
+        if permit is None:
+            raise Reject("delivered without a permit: the message was not picked by the fetcher", requeue=True)
+        try:
+            run(context, Message(queue, tuple(rows), redelivered), permit)
+        except ConnectionError as error:
+            raise Reject(str(error), requeue=True) from error
+
+    return run_deliver
+
+
+def _send_singly(context: Context, task: Task, queue: str, rows: list[int]) -> None:
+    """A bundle that came back killed its worker, or lost it by chance: alone, each row shows which it was."""
+    letters = [Letter(queue, task.name, (row,), f"again: {row}") for row in rows]
+    if len(context.publisher.publish(letters)) < len(letters):
+        raise Reject("the broker did not take the bundle's parts", requeue=True)
+
+
+def _again(context: Context, letter: Letter) -> None:
+    if not context.publisher.publish([letter]):
+        raise Reject("neither the ledger nor the broker took the events", requeue=True)
+
+
+def _delivered(task: Task) -> tuple[str, bool]:
+    info = task.request.delivery_info or {}
+    return str(info.get("routing_key", "")), bool(info.get("redelivered"))
