@@ -1,6 +1,7 @@
 """Does the joining of Celery and our tasks: four tasks by name, each a few lines around a plain function."""
 
 from collections.abc import Callable
+from typing import Any
 
 from celery import Celery, Task
 from celery.exceptions import Reject
@@ -25,8 +26,8 @@ def register(
     app.task(name=DELIVER_TASK, bind=True)(_deliver_task(context_of, permit_of))
 
 
-def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task, list[int]], None]:
-    def run_prepare(task: Task, rows: list[int]) -> None:
+def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task[Any, Any], list[int]], None]:
+    def run_prepare(task: Task[Any, Any], rows: list[int]) -> None:
         """Read the events, write documents and deliveries."""
         context = context_of()
         queue, redelivered = _delivered(task)
@@ -43,8 +44,8 @@ def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task, list[int
 
 def _deliver_task(
     context_of: Callable[[], Context], permit_of: Callable[[str], Granted | None]
-) -> Callable[[Task, list[int]], None]:
-    def run_deliver(task: Task, rows: list[int]) -> None:
+) -> Callable[[Task[Any, Any], list[int]], None]:
+    def run_deliver(task: Task[Any, Any], rows: list[int]) -> None:
         """Post the deliveries to their target."""
         context = context_of()
         queue, redelivered = _delivered(task)
@@ -59,7 +60,7 @@ def _deliver_task(
     return run_deliver
 
 
-def _send_singly(context: Context, task: Task, queue: str, rows: list[int]) -> None:
+def _send_singly(context: Context, task: Task[Any, Any], queue: str, rows: list[int]) -> None:
     """A bundle that came back killed its worker, or lost it by chance: alone, each row shows which it was."""
     letters = [Letter(queue, task.name, (row,), f"again: {row}") for row in rows]
     if len(context.publisher.publish(letters)) < len(letters):
@@ -71,6 +72,6 @@ def _again(context: Context, letter: Letter) -> None:
         raise Reject("neither the ledger nor the broker took the events", requeue=True)
 
 
-def _delivered(task: Task) -> tuple[str, bool]:
+def _delivered(task: Task[Any, Any]) -> tuple[str, bool]:
     info = task.request.delivery_info or {}
     return str(info.get("routing_key", "")), bool(info.get("redelivered"))

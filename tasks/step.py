@@ -52,9 +52,9 @@ def run(context: Context, message: Message, permit: Granted) -> None:
         # The outcomes are lost, the claims are not: when they end, each row is looked up by key before anything is sent.
         emit(Name.LEDGER_WRITE_FAILED, stage="settle", target=target_name, error=error)
         return send_round(context, message)
-    forward(
-        context, [*letters_again(context, message, settlements, left), *letters_for_deliveries(context, successors)]
-    )
+    calls = {row.id: row.calls for row in claimed} | {row.id: row.calls for row in left}
+    again = letters_again(context, message, settlements, left, calls)
+    forward(context, [*again, *letters_for_deliveries(context, successors)])
 
 
 def claim(context: Context, message: Message, target: Target, token: str) -> tuple[list[Claimed], list[Unclaimed]]:
