@@ -1,0 +1,159 @@
+"""Remembers what is parked and gives it back to work: the failure desk's rows, of events, deliveries and dead letters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import literal, select, union_all, update
+
+from ledger.deliveries import Ready, let_go
+from ledger.events import Waiting
+from ledger.rows import failure_values
+from ledger.schema import dead_letters, deliveries, documents, events, versions
+from ledger.session import Session
+
+Stage = Literal["event", "delivery", "message"]
+LETTER_OF: dict[Stage, str] = {"event": "e", "delivery": "d", "message": "m"}
+
+
+@dataclass(frozen=True, slots=True)
+class FailureKey:
+    """Names one parked thing: ``e12`` an event, ``d34`` a delivery, ``m5`` a dead message that names no row."""
+
+    stage: Stage
+    id: int
+
+    def __str__(self) -> str:
+        return f"{LETTER_OF[self.stage]}{self.id}"
+
+    @classmethod
+    def read(cls, text: str) -> "FailureKey":
+        """Parse ``e12``. Raises ValueError with the grammar."""
+        for stage, letter in LETTER_OF.items():
+            if text[:1] == letter and text[1:].isdigit():
+                return cls(stage, int(text[1:]))
+        raise ValueError(f"{text!r} names no failure: e12 is an event, d34 a delivery, m5 a dead message")
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """One row of the failure desk."""
+
+    key: FailureKey
+    cls: str
+    code: str
+    reason: str
+    remedy: str
+    where: str
+    what: str
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedDelivery:
+    """What a parked delivery needs to be enriched anew: its target, document and version."""
+
+    id: int
+    target: str
+    source: str
+    body: str
+
+
+def listed(session: Session, most: int, cls: str | None = None) -> list[Parked]:
+    """Everything parked, newest first; ``cls`` narrows to one failure class."""
+    e, d, m = events.c, deliveries.c, dead_letters.c
+    parts = [
+        select(
+            literal("event").label("stage"), e.id, e.failure_class, e.failure_code, e.failure_reason, e.failure_remedy,
+            e.source.label("place"), e.topic.label("what"), e.failed_at,
+        ).where(e.state == "parked"),
+        select(
+            literal("delivery"), d.id, d.failure_class, d.failure_code, d.failure_reason, d.failure_remedy,
+            d.target, (d.operation + " " + d.business_key), d.failed_at,
+        ).where(d.state == "parked"),
+        select(
+            literal("message"), m.id, literal("malformed"), literal("message.") + m.reason,
+            literal("a message in ") + m.queue + literal(" could not be read as a task"),
+            literal("find out who published it; nothing of ours was in it"), m.family, m.queue, m.died_at,
+        ).where(m.state == "filed", m.task.is_(None)),
+    ]  # fmt: skip
+    whole = union_all(*parts).subquery()
+    query = select(whole).order_by(whole.c.failed_at.desc()).limit(most)
+    if cls:
+        query = query.where(whole.c.failure_class == cls)
+    return [Parked(FailureKey(row[0], row[1]), *row[2:]) for row in session.execute(query)]
+
+
+def retry_events(session: Session, ids: Sequence[int], now: datetime) -> list[Waiting]:
+    """Give parked events back to work; returns those to publish. One that is not parked (any more) is left alone."""
+    c = events.c
+    statement = (
+        update(events)
+        .where(c.id.in_(ids), c.state == "parked")
+        .values(state="accepted", published_at=None, waits_for=None, settled_at=None, **failure_values(None, now))
+        .returning(c.id, c.domain, c["class"])
+    )
+    return [Waiting(*row) for row in session.execute(statement)]
+
+
+def parked_deliveries(session: Session, ids: Sequence[int]) -> list[ParkedDelivery]:
+    """Read parked deliveries for enriching, locked."""
+    d = deliveries.c
+    query = (
+        select(d.id, d.target, documents.c.source, versions.c.body)
+        .join(documents, documents.c.id == d.document_id)
+        .join(versions, (versions.c.document_id == d.document_id) & (versions.c.version == d.version))
+        .where(d.id.in_(ids), d.state == "parked")
+        .order_by(d.id)
+        .with_for_update(of=deliveries)
+    )
+    return [ParkedDelivery(*row) for row in session.execute(query)]
+
+
+def retry_delivery(
+    session: Session, delivery_id: int, references: Mapping[str, Mapping[str, str]], now: datetime
+) -> list[Ready]:
+    """Give a parked delivery back to work with fresh references and attempts. Its doubt stays: it is looked up first."""
+    c = deliveries.c
+    statement = (
+        update(deliveries)
+        .where(c.id == delivery_id, c.state == "parked")
+        .values(
+            state="ready",
+            attempts=0,
+            lost_claims=0,
+            due_at=None,
+            published_at=None,
+            references={kind: dict(refs) for kind, refs in references.items()},
+            **failure_values(None, now),
+        )
+        .returning(c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id)
+    )
+    return [Ready(*row) for row in session.execute(statement)]
+
+
+def drop_delivery(session: Session, delivery_id: int, now: datetime) -> tuple[bool, list[Ready]]:
+    """Give a parked delivery up for good: its effect was made by hand, or is not wanted. Its successors may go."""
+    c = deliveries.c
+    statement = (
+        update(deliveries)
+        .where(c.id == delivery_id, c.state == "parked")
+        .values(state="dropped", settled_at=now)
+        .returning(c.id)
+    )
+    dropped = list(session.execute(statement).scalars())
+    return bool(dropped), let_go(session, dropped)
+
+
+def drop_event(session: Session, event_id: int, now: datetime) -> bool:
+    """Give a parked event up for good."""
+    c = events.c
+    statement = update(events).where(c.id == event_id, c.state == "parked").values(state="dropped", settled_at=now)
+    return session.execute(statement).rowcount > 0
+
+
+def drop_message(session: Session, letter_id: int) -> bool:
+    """Take a dead message off the desk."""
+    c = dead_letters.c
+    return session.execute(update(dead_letters).where(c.id == letter_id).values(state="dropped")).rowcount > 0

@@ -1,0 +1,107 @@
+"""Runs the relay: sweeps up rows whose message was never confirmed, got lost on the way, or whose time has come."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import ledger.deliveries
+import ledger.events
+from ledger.session import LedgerUnavailable, Session
+from routing import names
+from routing.letters import Letter
+from tasks.context import Context
+from tasks.forward import forward, letters_for_deliveries, letters_for_events
+from telemetry.bus import emit
+from telemetry.events import Name
+
+MOST_ROWS = 500
+SWEEP_EVERY_S = 1.0
+UNCONFIRMED_AFTER = timedelta(seconds=5)
+OVERDUE_AFTER = timedelta(seconds=30)
+LOST_AFTER = timedelta(minutes=5)
+RARELY_EVERY = 10
+"""Sweeps that look at standing rows run every tenth round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Rows one sweep published, let go or parked."""
+
+    published: int
+    let_go: int
+    orphaned: int
+
+
+class Relay:
+    """The net under every publish. Safe to run many times over: a row published twice is worked on once."""
+
+    def __init__(self, context: Context, queue_is_empty: Callable[[str], bool]) -> None:
+        """``queue_is_empty`` asks the broker whether a queue holds no ready message."""
+        self._context = context
+        self._queue_is_empty = queue_is_empty
+        self._rounds = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep every second until ``stop``; a ledger or broker that is away is met again at the next round."""
+        while not stop.is_set():
+            try:
+                swept = self.sweep()
+            except (LedgerUnavailable, OSError) as error:
+                emit(Name.RELAY_SWEEP_FAILED, error=error)
+            else:
+                if swept != Swept(0, 0, 0):
+                    emit(Name.RELAY_SWEEP_STOP, count=swept.published, waiting=swept.let_go)
+            stop.wait(SWEEP_EVERY_S)
+
+    def sweep(self) -> Swept:
+        """One round; every tenth one looks at standing rows as well."""
+        letters = self._unconfirmed()
+        let_go: list[Letter] = []
+        orphaned = 0
+        if self._rounds % RARELY_EVERY == 0:
+            let_go = self._stranded()
+            letters += [*let_go, *self._lost()]
+            orphaned = self._orphans()
+        self._rounds += 1
+        forward(self._context, letters)
+        rows = sum(len(letter.rows) for letter in letters)
+        return Swept(rows, sum(len(letter.rows) for letter in let_go), orphaned)
+
+    def _unconfirmed(self) -> list[Letter]:
+        now = self._context.now()
+        with self._context.ledger.read() as session:
+            events = ledger.events.unpublished(session, now - UNCONFIRMED_AFTER, MOST_ROWS)
+            ready = ledger.deliveries.unpublished(session, now - UNCONFIRMED_AFTER, MOST_ROWS)
+            overdue = ledger.deliveries.overdue(session, now - OVERDUE_AFTER, MOST_ROWS)
+        return [*letters_for_events(events), *letters_for_deliveries(self._context, [*ready, *overdue])]
+
+    def _stranded(self) -> list[Letter]:
+        with self._context.ledger.write() as session:
+            return letters_for_deliveries(self._context, ledger.deliveries.let_go_stranded(session))
+
+    def _lost(self) -> list[Letter]:
+        """Rows whose confirmed message is nowhere: their queue is empty and they are long published."""
+        before = self._context.now() - LOST_AFTER
+        letters: list[Letter] = []
+        with self._context.ledger.read() as session:
+            for family in self._context.fleet.families:
+                for cls in names.CLASSES:
+                    letters += self._lost_of(session, family, cls, before)
+        return letters
+
+    def _lost_of(self, session: Session, family: str, cls: names.Class, before: datetime) -> Sequence[Letter]:
+        target = names.target_of(family)
+        if target is None:
+            events = ledger.events.published_before(session, family, cls, before, MOST_ROWS)
+            letters = letters_for_events(events)
+        else:
+            rows = ledger.deliveries.published_before(session, target, cls, before, MOST_ROWS)
+            letters = letters_for_deliveries(self._context, rows)
+        return letters if letters and self._queue_is_empty(names.queue(family, cls)) else []
+
+    def _orphans(self) -> int:
+        now = self._context.now()
+        before = now - timedelta(seconds=self._context.fleet.waits.early_s)
+        with self._context.ledger.write() as session:
+            return len(ledger.events.park_orphans(session, before, now))
