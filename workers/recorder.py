@@ -48,9 +48,15 @@ class Recorder:
         """Record until ``stop``; a broker or ledger that is away is waited for."""
         while not stop.is_set():
             connection = Connection(self._url, heartbeat=30, connect_timeout=5)
+            gone: tuple[type[BaseException], ...] = (
+                *connection.connection_errors,
+                *connection.channel_errors,
+                *LedgerUnavailable,
+                OSError,
+            )
             try:
                 self._consume(connection, stop)
-            except (*connection.connection_errors, *connection.channel_errors, *LedgerUnavailable, OSError) as error:
+            except gone as error:
                 emit(Name.DEAD_RECORD_FAILED, error=error)
                 stop.wait(LEDGER_REST_S)
             finally:
@@ -77,11 +83,12 @@ class Recorder:
 
 def read_dead_letter(message: Message) -> NewDeadLetter:
     """What a dead message tells: where and why it died by the broker's x-death, and the task and rows if it is one of ours."""
-    headers = message.headers or {}
+    headers: dict[str, Any] = message.headers or {}
     info: dict[str, Any] = message.delivery_info or {}
     death = _first_death(headers)
     queue = str(death.get("queue") or info.get("routing_key") or names.UNROUTED)
-    body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+    raw: Any = message.body
+    body = raw if isinstance(raw, bytes) else str(raw).encode()
     rows = _rows_in(body)
     task = headers.get("task")
     known = isinstance(task, str) and bool(rows)

@@ -47,7 +47,7 @@ class Relay:
         while not stop.is_set():
             try:
                 swept = self.sweep()
-            except (LedgerUnavailable, OSError) as error:
+            except (*LedgerUnavailable, OSError) as error:
                 emit(Name.RELAY_SWEEP_FAILED, error=error)
             else:
                 if swept != Swept(0, 0, 0):
