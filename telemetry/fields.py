@@ -41,7 +41,7 @@ _BY_KIND: Mapping[Kind, tuple[str, ...]] = {
     Kind.ROWS: ("rows",),
     Kind.WORD: (
         "source", "topic", "kind", "domain", "family", "queue", "exchange", "cls", "target", "operation", "outcome",
-        "state", "result", "stage", "method", "error_code", "error_type", "profile", "pool", "role", "listener",
+        "state", "result", "failure", "stage", "method", "error_code", "error_type", "profile", "pool", "role", "listener",
     ),
     Kind.NODE: ("worker",),
     Kind.COUNT: (

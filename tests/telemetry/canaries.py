@@ -20,9 +20,7 @@ def _with_check_digit(digits: str) -> str:
 
 emails = st.builds(lambda user, host: f"{user}@{host}.example.com", _word, _word)
 cards = st.text(string.digits, min_size=14, max_size=15).map(_with_check_digit)
-spaced_cards = cards.filter(lambda card: len(card) == 16).map(
-    lambda card: " ".join(card[at : at + 4] for at in range(0, 16, 4))
-)
+spaced_cards = cards.filter(lambda card: len(card) == 16).map(lambda card: " ".join(card[at : at + 4] for at in range(0, 16, 4)))
 phones = st.one_of(
     _digits.map(lambda digits: f"+{digits}"),
     _digits.map(lambda digits: f"+{digits[:2]} ({digits[2:5]}) {digits[5:]}"),
