@@ -11,11 +11,12 @@ FULL = "concurrency"
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What an account allows. ``None`` means no such limit. ``safe_share`` is the part one worker may use alone when the
-    shared state is out of reach: keep ``workers * safe_share <= 1``.
+    """What an account allows. ``None`` means no such limit. ``safe_share`` is the part one worker may use alone when
+    the shared state is out of reach: keep ``workers * safe_share <= 1``.
 
-    The limit counts permits when they are granted; requests leave up to one permit's life later, so a target that polices
-    its own bucket strictly wants a ``burst`` here a little below its own. Raises ValueError for a limit that could never grant.
+    The limit counts permits when they are granted; requests leave up to one permit's life later, so a target that
+    polices its own bucket strictly wants a ``burst`` here a little below its own. Raises ValueError for a limit that
+    could never grant.
     """
 
     rate_per_s: float | None = None
@@ -50,7 +51,8 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No permit now. ``wait_s`` is exact for rate and pause (asking earlier cannot succeed), a hint when all leases are out.
+    """No permit now. ``wait_s`` is exact for rate and pause (asking earlier cannot succeed), a hint when all leases are
+    out.
 
     ``reason`` begins with ``rate``, ``concurrency`` or ``paused``.
     """
@@ -59,7 +61,7 @@ class Denied:
     reason: str
 
 
-class OutOfReach(Exception):
+class OutOfReachError(Exception):
     """The state shared by the fleet cannot be reached: nothing was granted as far as this process knows."""
 
 
@@ -82,5 +84,7 @@ class Throttle(Protocol):
         ...
 
     def pause(self, wait_s: float, reason: str) -> None:
-        """Close the account for the whole fleet until ``wait_s`` from now (a Retry-After); never shortens a longer pause."""
+        """Close the account for the whole fleet until ``wait_s`` from now (a Retry-After); never shortens a longer
+        pause.
+        """
         ...

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from adapters.throttle.base import PAUSED, Denied, Granted, Limit, OutOfReach, Throttle
+from adapters.throttle.base import PAUSED, Denied, Granted, Limit, OutOfReachError, Throttle
 from adapters.throttle.local import LocalThrottle
 from telemetry.events import Name
 
@@ -15,7 +15,9 @@ PROBE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Told once when the shared state is lost (LANE_THROTTLE_FALLBACK) and once when it is back (LANE_THROTTLE_RECOVERED)."""
+    """Told once when the shared state is lost (LANE_THROTTLE_FALLBACK) and once when it is back
+    (LANE_THROTTLE_RECOVERED).
+    """
 
     event: Name
     account: str
@@ -23,7 +25,7 @@ class Notice:
 
 
 class SharedThrottle(Throttle, Protocol):
-    """A throttle that can be lost (its methods raise OutOfReach) and joined again."""
+    """A throttle that can be lost (its methods raise OutOfReachError) and joined again."""
 
     def held(self) -> tuple[str, ...]: ...
     def forget(self, lease: str) -> None: ...
@@ -32,17 +34,20 @@ class SharedThrottle(Throttle, Protocol):
 
 
 class FallbackThrottle:
-    """Uses ``shared`` while it answers, else this worker's ``limit.alone()``; never raises OutOfReach.
+    """Uses ``shared`` while it answers, else this worker's ``limit.alone()``; never raises OutOfReachError.
 
     How far the account's limit holds in the hand-over:
 
-    - Losing: the safe share begins with no tokens and counts the leases still held, so with ``workers * safe_share <= 1`` the
-      rate stays within ``rate * t + burst``. Calls already in flight plus the other workers' safe shares may exceed the
-      concurrency until those calls end, by at most the sum of the safe shares (at least one call per worker).
+    - Losing: the safe share begins with no tokens and counts the leases still held, so with ``workers * safe_share <=
+      1`` the rate stays within ``rate * t + burst``. Calls already in flight plus the other workers' safe shares may
+      exceed the concurrency until those calls end, by at most the sum of the safe shares (at least one call per
+      worker).
     - A worker cut off alone: the others go on with the full limit, so its safe share comes on top until it is back.
-    - Coming back: every worker looks each ``probe_s``. The first one back empties the shared bucket and holds it for two looks;
-      each signs in the leases it holds before it asks. Nothing is exceeded if all find Redis within that time.
-    - A pause set by another worker is lost with a Redis that kept nothing on disk; one that this worker set or saw is kept.
+    - Coming back: every worker looks each ``probe_s``. The first one back empties the shared bucket and holds it for
+      two looks; each signs in the leases it holds before it asks. Nothing is exceeded if all find Redis within that
+      time.
+    - A pause set by another worker is lost with a Redis that kept nothing on disk; one that this worker set or saw is
+      kept.
     """
 
     def __init__(
@@ -69,7 +74,9 @@ class FallbackThrottle:
         return self._lost_at is not None
 
     def acquire(self, calls: int = 1) -> Granted | Denied:
-        """Take a permit from the shared throttle, or from the safe share (where the burst, and so ``calls``, is smaller)."""
+        """Take a permit from the shared throttle, or from the safe share (where the burst, and so ``calls``, is
+        smaller).
+        """
         return self._ask(lambda throttle: throttle.acquire(calls))
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
@@ -95,7 +102,7 @@ class FallbackThrottle:
                     return question(self._safe)
             try:
                 return self._seen(question(self._shared))
-            except OutOfReach as error:
+            except OutOfReachError as error:
                 self._lose(error)
 
     def _tell(self, news: Callable[[], None]) -> None:
@@ -103,7 +110,7 @@ class FallbackThrottle:
             return
         try:
             news()
-        except OutOfReach as error:
+        except OutOfReachError as error:
             self._lose(error)
 
     def _seen(self, answer: Granted | Denied) -> Granted | Denied:
@@ -111,7 +118,7 @@ class FallbackThrottle:
             self._safe.pause(answer.wait_s, _why(answer))
         return answer
 
-    def _lose(self, error: OutOfReach) -> None:
+    def _lose(self, error: OutOfReachError) -> None:
         with self._gate:
             if self._lost_at is not None:
                 return
@@ -134,7 +141,7 @@ class FallbackThrottle:
             pause = self._safe.paused()
             if pause is not None:
                 self._shared.pause(pause.wait_s, _why(pause))
-        except OutOfReach:
+        except OutOfReachError:
             return False
         with self._gate:
             self._shared.adopt(self._safe.held())

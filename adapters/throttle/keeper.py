@@ -8,7 +8,8 @@ Renew = Callable[[], bool]
 
 
 class Keeper:
-    """Calls every watched ``renew`` each ``every_s`` while it returns True (it still holds leases); sleeps when none is left.
+    """Calls every watched ``renew`` each ``every_s`` while it returns True (it still holds leases); sleeps when none is
+    left.
 
     A killed process renews nothing, so its leases end by their own life. Safe across a fork: the child starts afresh.
     """

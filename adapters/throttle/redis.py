@@ -12,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from adapters.throttle.base import FULL, Denied, Granted, Limit, OutOfReach
+from adapters.throttle.base import FULL, Denied, Granted, Limit, OutOfReachError
 from adapters.throttle.keeper import Keeper
 
 LEASE_LIFE_S = 5.0
@@ -31,7 +31,8 @@ class Scripts(Protocol):
 
 
 def connect(url: str, wait_s: float = SOCKET_WAIT_S) -> redis.Redis:
-    """A client that gives up after ``wait_s`` (connecting, and again waiting for an answer) and never retries by itself.
+    """A client that gives up after ``wait_s`` (connecting, and again waiting for an answer) and never retries by
+    itself.
 
     A repeated script call could take a permit twice; a lost Redis is the fallback's business.
     """
@@ -41,10 +42,11 @@ def connect(url: str, wait_s: float = SOCKET_WAIT_S) -> redis.Redis:
 
 
 class RedisThrottle:
-    """One account's limiter in Redis. Raises OutOfReach when Redis does not answer in time or refuses to work.
+    """One account's limiter in Redis. Raises OutOfReachError when Redis does not answer in time or refuses to work.
 
     A lease lives ``lease_life_s`` and is renewed in the background while this process lives and holds it, at most
-    ``hold_max_s`` after it was taken or extended (a leak must end). Killed process: its leases are back after ``lease_life_s``.
+    ``hold_max_s`` after it was taken or extended (a leak must end). Killed process: its leases are back after
+    ``lease_life_s``.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class RedisThrottle:
         return self._take(permit.lease, calls, permit.calls)
 
     def release(self, permit: Granted, unspent: int = 0) -> None:
-        """Give back the lease and ``unspent`` tokens (never above the burst). Out of reach: the lease ends by itself."""
+        """Give back the lease and ``unspent`` tokens (never above the burst). Out of reach: the lease ends by
+        itself.
+        """
         self.forget(permit.lease)
         self._run("give", permit.lease, str(max(0, min(unspent, permit.calls))))
 
@@ -109,8 +113,9 @@ class RedisThrottle:
             self._remember(lease)
 
     def rejoin(self, outage_s: float, hold_s: float) -> None:
-        """Sign in again after ``outage_s`` without Redis, with every lease held here. When the whole fleet was cut off, the
-        bucket starts empty and grants nothing for ``hold_s``, so that every worker can sign in first."""
+        """Sign in again after ``outage_s`` without Redis, with every lease held here. When the whole fleet was cut off,
+        the bucket starts empty and grants nothing for ``hold_s``, so that every worker can sign in first.
+        """
         self._run("rejoin", _micros(outage_s), _micros(hold_s), *self.held())
 
     def _take(self, lease: str, calls: int, already: int) -> Granted | Denied:
@@ -135,7 +140,8 @@ class RedisThrottle:
         try:
             answer = self._evaluate(argv)
         except (redis.RedisError, OSError) as error:
-            raise OutOfReach(f"throttle of {self._account}: Redis does not answer ({type(error).__name__})") from error
+            what = f"throttle of {self._account}: Redis does not answer ({type(error).__name__})"
+            raise OutOfReachError(what) from error
         self._known = True
         granted, calls, wait_us, reason = cast("tuple[int, int, int, str | bytes]", tuple(cast("list[object]", answer)))
         return granted, calls, wait_us, reason.decode() if isinstance(reason, bytes) else reason
@@ -173,7 +179,7 @@ class RedisThrottle:
         try:
             if due and self._run("keep", *due)[1]:
                 self._sign_again(due)
-        except OutOfReach:
+        except OutOfReachError:
             # Still held: the next round tries again, and a rejoin signs them in.
             return True
         return holding

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from unittest.mock import patch
 
 import fakeredis
+from redis.typing import EncodableT
 
 from adapters.throttle.base import Limit, Throttle
 from adapters.throttle.keeper import Keeper
@@ -30,7 +32,7 @@ class FakeTimeRedis(fakeredis.FakeRedis):
 
     clock: Clock
 
-    def evalsha(self, sha: str, numkeys: int, *keys_and_args: str) -> object:
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: EncodableT) -> Any:
         with patch("time.time", self.clock):
             return super().evalsha(sha, numkeys, *keys_and_args)
 

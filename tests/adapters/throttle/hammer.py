@@ -1,4 +1,6 @@
-"""A worker process of the live tests: takes permits as fast as it may for a while, and prints how many it was granted."""
+"""A worker process of the live tests: takes permits as fast as it may for a while, and prints how many it was
+granted.
+"""
 
 import sys
 import threading
@@ -8,12 +10,17 @@ from adapters.throttle.base import Granted, Limit
 from adapters.throttle.redis import RedisThrottle, connect
 
 
+def report(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main(url: str, verb: str, begin_at: float, seconds: float) -> None:
     throttle = RedisThrottle(connect(url), "books", Limit(rate_per_s=200, burst=10, concurrency=6))
     if verb == "hold":
         for _ in range(6):
             throttle.acquire()
-        print("holding", flush=True)
+        report("holding")
         threading.Event().wait(60)
         return
     rest = threading.Event()
@@ -27,7 +34,7 @@ def main(url: str, verb: str, begin_at: float, seconds: float) -> None:
             throttle.release(answer)
         else:
             rest.wait(answer.wait_s)
-    print(count, most, flush=True)
+    report(f"{count} {most}")
 
 
 if __name__ == "__main__":

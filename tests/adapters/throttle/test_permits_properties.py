@@ -17,7 +17,8 @@ limits = st.builds(
     concurrency=st.integers(1, 6),
 )
 steps = st.lists(
-    st.tuples(st.sampled_from(["take", "take", "more", "give", "rest"]), st.floats(0, 0.7), st.integers(1, 6)), max_size=60
+    st.tuples(st.sampled_from(["take", "take", "more", "give", "rest"]), st.floats(0, 0.7), st.integers(1, 6)),
+    max_size=60,
 )
 
 

@@ -1,0 +1,180 @@
+"""One connection: writes a request, reads its answer, and knows for certain whether a byte may have left.
+
+Stands on h11, not on a client library: a client hides whether a failed write had sent anything, waits per read instead
+of per exchange, and takes surplus bytes after one answer for the beginning of the next one.
+"""
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+import h11
+
+from adapters.http.answers import Answer, Lost, NotSent
+from adapters.http.target import Target
+
+_READ_BYTES = 65_536
+_MAX_HEAD_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one exchange: the moment (monotonic clock) it must be over, and the largest body."""
+
+    until: float
+    timeout_s: float
+    max_body_bytes: int
+
+    def left_s(self) -> float:
+        """Seconds left, never 0: that would mean a socket that does not block."""
+        return max(0.001, self.until - time.monotonic())
+
+
+class Connection:
+    """A socket and its HTTP state. Used by one thread at a time; ``reusable`` says whether it may carry another
+    request.
+    """
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._tls = isinstance(line, ssl.SSLSocket)
+        self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
+        self._got = 0
+        self.reusable = False
+        self.idle_since = time.monotonic()
+
+    def close(self) -> None:
+        """Close the socket; harmless when it is closed already."""
+        with contextlib.suppress(OSError):
+            self._line.close()
+
+    def quiet(self) -> bool:
+        """True while the other side has sent nothing: an idle connection that speaks is closing or out of step."""
+        if isinstance(self._line, ssl.SSLSocket) and self._line.pending():
+            return False
+        poll = select.poll()
+        poll.register(self._line, select.POLLIN)
+        return not poll.poll(0)
+
+    def exchange(self, request: h11.Request, body: bytes, limits: Limits) -> Answer | NotSent | Lost:
+        """Send one request and read its answer."""
+        began = time.monotonic()
+        self._got = 0
+        self.reusable = False
+        head = self._state.send(request) or b""
+        payload = self._state.send(h11.Data(data=body)) if body else b""
+        self._state.send(h11.EndOfMessage())
+        fault = self._write(head + (payload or b""), limits)
+        if isinstance(fault, NotSent):
+            return fault
+        # A target may refuse a request before it has read it all: its answer is worth more than our broken pipe.
+        answer = self._read(began, limits)
+        if isinstance(answer, Lost):
+            return answer if fault is None else Lost(fault.reason, answer.silent)
+        self.reusable = fault is None and self._next_cycle()
+        return answer
+
+    def _write(self, data: bytes, limits: Limits) -> NotSent | Lost | None:
+        view, sent = memoryview(data), 0
+        while sent < len(view):
+            try:
+                self._line.settimeout(limits.left_s())
+                sent += self._line.send(view[sent:])
+            except OSError as error:
+                # TLS may have put a whole record out before it failed; a plain socket
+                # that refused its first write took nothing.
+                if sent == 0 and not self._tls:
+                    return NotSent(f"the connection was closed before the request was written ({_name(error)})")
+                return Lost(f"the connection broke while the request was written ({_name(error)})", silent=True)
+        return None
+
+    def _read(self, began: float, limits: Limits) -> Answer | Lost:
+        head: h11.Response | None = None
+        body = bytearray()
+        while True:
+            event = self._next(limits)
+            if isinstance(event, Lost):
+                return event
+            if isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > limits.max_body_bytes:
+                    return Lost(f"the answer is larger than {limits.max_body_bytes} bytes")
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                return Answer(head.status_code, _headers(head), bytes(body), time.monotonic() - began)
+            elif not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
+                return Lost("the answer is no HTTP that was asked for")
+
+    def _next(self, limits: Limits) -> object | Lost:
+        while True:
+            try:
+                event = self._state.next_event()
+            except h11.RemoteProtocolError:
+                if self._got == 0:
+                    return Lost("the connection was closed without an answer", silent=True)
+                return Lost(f"the answer is cut short or no HTTP ({self._got} bytes came)")
+            if event is not h11.NEED_DATA:
+                return event
+            fault = self._more(limits)
+            if fault is not None:
+                return fault
+
+    def _more(self, limits: Limits) -> Lost | None:
+        if time.monotonic() >= limits.until:
+            return Lost(f"no whole answer within {limits.timeout_s:g} s", silent=self._got == 0)
+        try:
+            self._line.settimeout(limits.left_s())
+            data = self._line.recv(_READ_BYTES)
+        except TimeoutError:
+            return Lost(f"no whole answer within {limits.timeout_s:g} s", silent=self._got == 0)
+        except OSError as error:
+            return Lost(f"the connection broke before the whole answer was read ({_name(error)})", silent=self._got == 0)
+        self._got += len(data)
+        self._state.receive_data(data)
+        return None
+
+    def _next_cycle(self) -> bool:
+        done = self._state.our_state is h11.DONE and self._state.their_state is h11.DONE
+        # Bytes beyond the answer would be read as the answer to the next request.
+        if not done or self._state.trailing_data[0]:
+            return False
+        self._state.start_next_cycle()
+        self.idle_since = time.monotonic()
+        return True
+
+
+def connect(target: Target, tls: ssl.SSLContext | None) -> Connection | NotSent:
+    """Open a connection within ``connect_timeout_s`` (name look-up excepted: the system bounds it), TLS included."""
+    until = time.monotonic() + target.connect_timeout_s
+    try:
+        places = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return NotSent(f"the host of {target.name} has no address")
+    fault = NotSent(f"the host of {target.name} has no address")
+    for family, kind, protocol, _, address in places:
+        if time.monotonic() >= until:
+            break
+        line = socket.socket(family, kind, protocol)
+        try:
+            line.settimeout(max(0.001, until - time.monotonic()))
+            line.connect(address)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return Connection(line if tls is None else tls.wrap_socket(line, server_hostname=target.host))
+        except ssl.SSLCertVerificationError as error:
+            fault = NotSent(f"the certificate of {target.name} is not trusted: {error.verify_message}")
+        except OSError as error:
+            fault = NotSent(f"no connection to {target.name} ({_name(error)})")
+        line.close()
+    return fault
+
+
+def _headers(head: h11.Response) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in head.headers)
+
+
+def _name(error: OSError) -> str:
+    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__

@@ -1,0 +1,145 @@
+"""A Caller spends one call per request that leaves, and gives the rest back."""
+
+import threading
+import time
+
+from adapters.http.answers import Answer, NotSent
+from adapters.http.caller import Caller, Observation
+from adapters.http.client import Client
+from adapters.http.target import Target
+from adapters.throttle.base import Denied, Granted, Limit, OutOfReachError
+from adapters.throttle.local import LocalThrottle
+from tests.adapters.http.conftest import OK, Peer, Server
+
+
+def serve(server: Server, reply: bytes = OK) -> Client:
+    def talk(peer: Peer) -> None:
+        while peer.read():
+            peer.say(reply)
+
+    server.talks = [talk]
+    return Client(Target("books", server.url))
+
+
+def permit_of(throttle: LocalThrottle, calls: int) -> Granted:
+    permit = throttle.acquire(calls)
+    assert isinstance(permit, Granted)
+    return permit
+
+
+def test_unspent_calls_go_back_when_the_work_is_done(server: Server) -> None:
+    throttle = LocalThrottle(Limit(rate_per_s=0.001, burst=5, concurrency=1))
+
+    with Caller(serve(server), throttle, permit_of(throttle, 5)) as caller:
+        caller.send("GET", "/a", operation="order.find")
+        caller.send("POST", "/a", operation="order.post", body=b"{}")
+        assert caller.unspent == 3
+
+    assert permit_of(throttle, 3).calls == 3
+
+
+def test_calls_beyond_the_permit_are_waited_for(server: Server) -> None:
+    throttle = LocalThrottle(Limit(rate_per_s=20, burst=1))
+    client, began = serve(server), time.monotonic()
+
+    with Caller(client, throttle, permit_of(throttle, 1)) as caller:
+        outcomes = [caller.send("GET", "/a", operation="order.find") for _ in range(4)]
+
+    assert all(isinstance(outcome, Answer) for outcome in outcomes)
+    assert time.monotonic() - began >= 0.149
+
+
+def test_a_call_that_is_not_free_in_time_is_not_sent(server: Server) -> None:
+    throttle = LocalThrottle(Limit(rate_per_s=0.1, burst=1))
+    caller = Caller(serve(server), throttle, permit_of(throttle, 1), wait_max_s=0.2)
+    caller.send("GET", "/a", operation="order.find")
+    began = time.monotonic()
+
+    outcome = caller.send("POST", "/a", operation="order.post", body=b"{}")
+
+    assert isinstance(outcome, NotSent)
+    assert outcome.wait_s is not None
+    assert outcome.wait_s > 9
+    assert time.monotonic() - began < 0.3
+    assert len(server.requests) == 1
+
+
+def test_a_stopping_worker_waits_for_no_call(server: Server) -> None:
+    throttle, stop = LocalThrottle(Limit(rate_per_s=0.2, burst=1)), threading.Event()
+    caller = Caller(serve(server), throttle, permit_of(throttle, 1), wait_max_s=30, stop=stop)
+    caller.send("GET", "/a", operation="order.find")
+    stop.set()
+
+    outcome = caller.send("GET", "/a", operation="order.find")
+
+    assert isinstance(outcome, NotSent)
+    assert outcome.reason == "the worker is stopping"
+
+
+def test_a_request_that_did_not_leave_costs_no_call(server: Server) -> None:
+    client = serve(server)
+    server.stop()
+    throttle = LocalThrottle(Limit(rate_per_s=0.001, burst=2))
+    caller = Caller(client, throttle, permit_of(throttle, 2))
+
+    assert isinstance(caller.send("POST", "/a", operation="order.post", body=b"{}"), NotSent)
+
+    assert caller.unspent == 2
+
+
+def test_closing_twice_gives_nothing_twice(server: Server) -> None:
+    throttle = LocalThrottle(Limit(rate_per_s=0.001, burst=4))
+    caller = Caller(serve(server), throttle, permit_of(throttle, 2))
+
+    caller.close()
+    caller.close()
+
+    assert permit_of(throttle, 4).calls == 4
+    assert isinstance(throttle.acquire(), Denied)
+
+
+class Unreachable(LocalThrottle):
+    """A shared throttle whose state was lost after the permit was given."""
+
+    def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
+        raise OutOfReachError("throttle of books: Redis does not answer")
+
+    def release(self, permit: Granted, unspent: int = 0) -> None:
+        raise OutOfReachError("throttle of books: Redis does not answer")
+
+
+def test_a_throttle_out_of_reach_sends_nothing_and_hides_no_outcome(server: Server) -> None:
+    throttle = Unreachable(Limit(burst=5))
+
+    with Caller(serve(server), throttle, permit_of(throttle, 1)) as caller:
+        first = caller.send("POST", "/a", operation="order.post", body=b"{}")
+        second = caller.send("GET", "/a", operation="order.find")
+
+    assert isinstance(first, Answer)
+    assert isinstance(second, NotSent)
+    assert "Redis" in second.reason
+
+
+def test_the_observer_sees_every_exchange_and_nothing_of_its_content(server: Server) -> None:
+    seen: list[Observation] = []
+    client = serve(server, b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n")
+    throttle = LocalThrottle(Limit(burst=3))
+    caller = Caller(client, throttle, permit_of(throttle, 3), observe=seen.append)
+
+    caller.send("POST", "/secret/path", operation="order.post", body=b"customer@example.com")
+
+    assert [(s.target, s.operation, s.method, s.status_class, s.throttled) for s in seen] == [
+        ("books", "order.post", "POST", "4xx", True)
+    ]
+    assert "secret" not in repr(seen)
+    assert "customer" not in repr(seen)
+
+
+def test_an_observer_that_fails_hides_no_answer(server: Server) -> None:
+    def broken(_: Observation) -> None:
+        raise RuntimeError("full disk")
+
+    throttle = LocalThrottle(Limit())
+    caller = Caller(serve(server), throttle, permit_of(throttle, 1), observe=broken)
+
+    assert isinstance(caller.send("POST", "/a", operation="order.post", body=b"{}"), Answer)
