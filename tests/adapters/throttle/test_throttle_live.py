@@ -16,6 +16,8 @@ from adapters.throttle.redis import LEASE_LIFE_S, RedisThrottle, connect
 from telemetry.events import Name
 from tests.adapters.throttle.conftest import PrivateRedis
 
+pytestmark = pytest.mark.live
+
 ROOT = Path(__file__).parents[3]
 LIMIT = Limit(rate_per_s=200, burst=10, concurrency=6)
 
@@ -60,6 +62,40 @@ def test_the_leases_of_a_killed_process_come_back_within_one_lease_life(private_
 
     took_s = until(lambda: isinstance(throttle.acquire(), Granted), LEASE_LIFE_S + 1)
     assert took_s <= LEASE_LIFE_S + 0.5
+
+
+def test_a_live_holder_keeps_its_lease_and_a_released_one_is_never_brought_back(private_redis: PrivateRedis) -> None:
+    limit, rest = Limit(concurrency=1), threading.Event()
+    mine, other = (
+        RedisThrottle(connect(private_redis.url), "books", limit, lease_life_s=0.5, keeper=Keeper(every_s=0.02)) for _ in range(2)
+    )
+    for _ in range(3):
+        permit = mine.acquire()
+        assert isinstance(permit, Granted)
+        rest.wait(0.8)
+        assert isinstance(other.acquire(), Denied)
+
+        mine.release(permit)
+
+        permit = other.acquire()
+        assert isinstance(permit, Granted)
+        other.release(permit)
+
+
+def test_a_lease_nobody_released_ends_although_its_process_lives(private_redis: PrivateRedis) -> None:
+    throttle = RedisThrottle(
+        connect(private_redis.url),
+        "books",
+        Limit(concurrency=1),
+        lease_life_s=0.4,
+        hold_max_s=0.5,
+        keeper=Keeper(every_s=0.1),
+    )
+    assert isinstance(throttle.acquire(), Granted)
+
+    took_s = until(lambda: isinstance(throttle.acquire(), Granted), 3)
+
+    assert took_s >= 0.5
 
 
 def test_a_script_that_redis_forgot_is_loaded_again(private_redis: PrivateRedis) -> None:
