@@ -211,6 +211,18 @@ def tell_story(session: Session, source: str, order_key: str) -> Story:
     return Story(tuple(EventView(*row) for row in heard), tuple(heads), tuple(told), tuple(sent), tuple(tried))
 
 
+def story_of_event(session: Session, event_id: int) -> Story | None:
+    """The story of the order that an event changed; None if it changed no document."""
+    query = (
+        select(documents.c.source, documents.c.order_key)
+        .join(versions, versions.c.document_id == documents.c.id)
+        .where(versions.c.event_id == event_id)
+        .limit(1)
+    )
+    found = session.execute(query).first()
+    return tell_story(session, found[0], found[1]) if found else None
+
+
 def standings(session: Session) -> list[Standing]:
     """Everything that waits for something: events and deliveries by queue and state, with the oldest's time."""
     e, d = events.c, deliveries.c

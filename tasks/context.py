@@ -6,7 +6,9 @@ from datetime import datetime
 
 from adapters.channels.base import Channel
 from adapters.erps.base import Erp
-from adapters.throttle.base import Throttle
+from adapters.http.caller import Caller, Observation
+from adapters.http.client import Client
+from adapters.throttle.base import Granted, Throttle
 from config.fleet import Fleet
 from config.topology import TopologyTable
 from ledger.session import Ledger
@@ -15,7 +17,7 @@ from routing.publish import Publisher
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One process's tools. ``channels`` by source name, ``erps`` and ``throttles`` by target name; ``draw`` gives [0, 1)."""
+    """One process's tools. ``channels`` by source name, ``erps``, ``clients`` and ``throttles`` by target; ``draw`` gives [0, 1)."""
 
     fleet: Fleet
     topology: TopologyTable
@@ -23,6 +25,12 @@ class Context:
     publisher: Publisher
     channels: Mapping[str, Channel]
     erps: Mapping[str, Erp]
+    clients: Mapping[str, Client]
     throttles: Mapping[str, Throttle]
+    observe: Callable[[Observation], None]
     now: Callable[[], datetime]
     draw: Callable[[], float]
+
+    def caller(self, target: str, permit: Granted) -> Caller:
+        """The way out to a target under a permit; leaving it gives the lease and unspent calls back."""
+        return Caller(self.clients[target], self.throttles[target], permit, observe=self.observe)

@@ -3,21 +3,21 @@
 from typing import cast
 
 from adapters.erps.base import Erp, Operation, Posting, References
-from adapters.throttle.base import Granted
+from adapters.http.caller import Caller
 from canonical.kinds import read_document
 from canonical.order import Order
 from canonical.outcome import Absent, Outcome
 from ledger.deliveries import Claimed
 
 
-def deliver(erp: Erp, claimed: Claimed, permit: Granted) -> Outcome:
+def deliver(erp: Erp, claimed: Claimed, caller: Caller) -> Outcome:
     """Make the claimed effect happen, exactly once in effect."""
     posting = posting_of(claimed)
     if claimed.uncertain:
-        finding = erp.find(posting, permit)
+        finding = erp.find(posting, caller)
         if not isinstance(finding, Absent):
             return finding
-    return erp.post(posting, permit)
+    return erp.post(posting, caller)
 
 
 def posting_of(claimed: Claimed) -> Posting:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import ledger.deliveries
+from adapters.http.caller import Caller
 from adapters.throttle.base import Granted
 from canonical.failure import Failure, FailureClass
 from canonical.outcome import AlreadyDone, Done, Outcome, Rejected
@@ -45,7 +46,8 @@ def run(context: Context, message: Message, permit: Granted) -> None:
     except LedgerUnavailable as error:
         emit(Name.LEDGER_WRITE_FAILED, stage="claim", target=target_name, error=error)
         return send_round(context, message)
-    settlements = list(attempts(context, target_name, target, claimed, permit))
+    with context.caller(target_name, permit) as caller:
+        settlements = list(attempts(context, target_name, target, claimed, caller))
     try:
         successors = settle(context, settlements)
     except LedgerUnavailable as error:
@@ -66,7 +68,7 @@ def claim(context: Context, message: Message, target: Target, token: str) -> tup
 
 
 def attempts(
-    context: Context, target_name: str, target: Target, claimed: Sequence[Claimed], permit: Granted
+    context: Context, target_name: str, target: Target, claimed: Sequence[Claimed], caller: Caller
 ) -> Iterator[Settlement]:
     """Run each row under the one permit; the first answer that says the target is full or down spares it the rest."""
     sent_until = context.now() + timedelta(seconds=2 * target.posting_time_s)
@@ -84,7 +86,7 @@ def attempts(
             sent_until = started_at + timedelta(seconds=2 * target.posting_time_s)
             if row.id not in _renew(context, claimed[position:], target, sent_until):
                 continue
-        outcome = _outcome(context, target_name, row, permit)
+        outcome = _outcome(context, target_name, row, caller)
         fate = fate_of(outcome, row.attempts, row.uncertain, _rules(context, target), context.draw)
         if fate.pause_s is not None:
             context.throttles[target_name].pause(fate.pause_s, type(outcome).__name__)
@@ -146,11 +148,11 @@ def _settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:
         return ledger.deliveries.settle(session, settlements, context.now())
 
 
-def _outcome(context: Context, target_name: str, row: Claimed, permit: Granted) -> Outcome:
+def _outcome(context: Context, target_name: str, row: Claimed, caller: Caller) -> Outcome:
     with bind(correlation_id=row.correlation_id):
         emit(Name.DELIVERY_POST_START, delivery_id=row.id, target=target_name, operation=row.operation)
         try:
-            return deliver(context.erps[target_name], row, permit)
+            return deliver(context.erps[target_name], row, caller)
         except Exception as error:  # noqa: BLE001  the outermost step parks what it cannot name, and keeps the bundle going
             emit(Name.STEP_RUN_FAILED, stage="deliver", delivery_id=row.id, target=target_name, error=error)
             remedy = "report it with the delivery's id; retry after the fix"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from adapters.throttle.base import Granted
+from adapters.http.caller import Caller
+from adapters.http.target import Target
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
@@ -52,7 +53,11 @@ class Need:
 
 
 class Erp(Protocol):
-    """One ERP account. Thread-safe; keeps its own connections. Outcomes are returned, never raised."""
+    """One ERP account. Thread-safe. Outcomes are returned, never raised; every request goes out through the caller given,
+    which spends the bundle's permit: an adapter holds no connection and no throttle of its own."""
+
+    http: Target
+    """Where its requests go and what goes with each; the worker keeps one `Client` for it and opens a `Caller` a bundle."""
 
     max_execution_s: float
     """Longest time a request may still take effect after its answer was lost: an uncertain post is looked up after it."""
@@ -65,10 +70,10 @@ class Erp(Protocol):
         """Requests a posting of this operation usually takes: the permit taken before it is fetched."""
         ...
 
-    def find(self, posting: Posting, permit: Granted) -> Finding:
+    def find(self, posting: Posting, caller: Caller) -> Finding:
         """Look the effect up by its key: AlreadyDone with the remote id, or Absent."""
         ...
 
-    def post(self, posting: Posting, permit: Granted) -> Outcome:
+    def post(self, posting: Posting, caller: Caller) -> Outcome:
         """Make the effect happen, resuming a half-finished chain of requests where the ERP needs several."""
         ...

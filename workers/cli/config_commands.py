@@ -1,0 +1,61 @@
+"""Runs `millrace config check`: proves the configuration and prints what is in force, secrets masked."""
+
+from typing import Any
+
+import typer
+
+from workers.cli.exits import EPILOG, Exit
+from workers.cli.output import Json, fail, say, show_json, show_table
+
+config = typer.Typer(help="Settings and fleet file.", epilog=EPILOG, no_args_is_help=True)
+
+
+@config.callback()
+def _noun() -> None:
+    """Keep `check` a verb of its own while it is the only one."""
+
+
+@config.command("check", epilog="Example: MILLRACE_FLEET_FILE=fleet.toml millrace config check --json")
+def check(as_json: Json = False) -> None:
+    """Check settings, fleet file, topology and secrets; print the effective configuration with secrets masked."""
+    from config.nearest import ConfigError
+    from config.settings import load_secrets
+    from config.topology import load_topology
+    from workers.cli.wiring import settings
+
+    loaded = settings()
+    try:
+        secrets = load_secrets()
+        topology = load_topology()
+    except ConfigError as error:
+        fail(str(error), Exit.USAGE)
+    effective: dict[str, Any] = {
+        "settings": _masked(loaded.model_dump()),
+        "fleet": loaded.fleet.model_dump(mode="json", by_alias=True),
+        "topology": topology.model_dump(mode="json"),
+        "secrets": sorted(secrets),
+    }
+    missing = _missing_secrets(effective["fleet"], set(secrets))
+    if as_json:
+        show_json(effective | {"missing_secrets": missing})
+    else:
+        show_table(["setting", "value"], sorted((name, str(value)) for name, value in effective["settings"].items()))
+        say(f"sources: {', '.join(effective['fleet']['sources'])}; targets: {', '.join(effective['fleet']['targets'])}")
+        say(f"secrets set: {', '.join(effective['secrets']) or 'none'}")
+    if missing:
+        names = ", ".join(f"MILLRACE_SECRET_{name}" for name in missing)
+        fail(f"secrets that the fleet file names are not set: {names} (or the same with _FILE)", Exit.FAILED)
+    say("configuration is right")
+
+
+def _masked(values: dict[str, Any]) -> dict[str, Any]:
+    from pydantic import SecretStr
+
+    return {name: ("***" if value.get_secret_value() else "") if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()}  # fmt: skip
+
+
+def _missing_secrets(fleet: dict[str, Any], known: set[str]) -> list[str]:
+    named = [name for source in fleet["sources"].values() for name in source["secrets"]]
+    named += [target["secret"] for target in fleet["targets"].values() if target["secret"]]
+    return sorted(set(named) - known)

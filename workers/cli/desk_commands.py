@@ -1,0 +1,210 @@
+"""Runs `millrace failures|crossrefs|weights`: the failure desk, the master data it asks for, and the weights in force."""
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workers.cli.exits import EPILOG, Exit
+from workers.cli.output import Json, Most, fail, say, show_fields, show_json, show_rows, show_table
+from workers.cli.wiring import context, reading, settings
+
+failures = typer.Typer(help="What is parked, and giving it back to work.", epilog=EPILOG, no_args_is_help=True)
+crossrefs = typer.Typer(help="What our keys are called at each target.", epilog=EPILOG, no_args_is_help=True)
+weights = typer.Typer(help="How queue families serve their classes.", epilog=EPILOG, no_args_is_help=True)
+
+Keys = Annotated[list[str], typer.Argument(help="e12 an event, d34 a delivery, m5 a dead message.")]
+
+
+@failures.command("list", epilog="Example: millrace failures list --class rejected")
+def list_failures(
+    cls: Annotated[
+        str | None, typer.Option("--class", help="malformed, rejected, exhausted, poison, defect or orphan.")
+    ] = None,
+    most: Most = 50,
+    as_json: Json = False,
+) -> None:
+    """Show what is parked, newest first, with the reason and the remedy."""
+    import ledger.failures
+
+    with reading() as session:
+        rows = ledger.failures.listed(session, most, cls)
+    columns = {"key": "key", "cls": "class", "code": "code", "where": "where", "what": "what"}
+    columns |= {"failed_at": "since", "reason": "reason", "remedy": "remedy"}
+    show_rows(rows, columns, as_json=as_json, none="nothing is parked")
+
+
+@failures.command("show", epilog="Example: millrace failures show d34")
+def show_failure(key: str, as_json: Json = False) -> None:
+    """Show one parked row."""
+    import ledger.failures
+
+    wanted = _read_keys([key])[0]
+    with reading() as session:
+        row = next((r for r in ledger.failures.listed(session, 10_000) if r.key == wanted), None)
+    if row is None:
+        fail(f"{key} is not parked (any more); see millrace failures list", Exit.NOT_FOUND)
+    show_fields(row, as_json=as_json)
+
+
+@failures.command("retry", epilog="Examples: millrace failures retry d34 e12   millrace failures retry --all --class exhausted")
+def retry_failures(
+    keys: Annotated[list[str] | None, typer.Argument(help="e12 an event, d34 a delivery.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that is parked (of --class).")] = False,
+    cls: Annotated[str | None, typer.Option("--class", help="With --all: only this class.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be retried.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give parked rows back to work, with fresh cross-references. Submitting one twice acts once."""
+    import ledger.failures
+    from tasks.replay import retry
+
+    if bool(keys) == every:
+        fail("name rows (d34 e12), or say --all", Exit.USAGE)
+    wanted = _read_keys(keys or [])
+    if every:
+        with reading() as session:
+            wanted = [row.key for row in ledger.failures.listed(session, 10_000, cls) if row.key.stage != "message"]
+    if dry_run:
+        return show_json([str(k) for k in wanted]) if as_json else say(f"would retry {len(wanted)}: {' '.join(map(str, wanted))}")
+    with context() as tools:
+        done = retry(tools, wanted)
+    if as_json:
+        show_json({"retried": [str(k) for k in done.retried], "left": {str(k): why for k, why in done.left}})
+    else:
+        say(f"retried {len(done.retried)}, left {len(done.left)}")
+        for key, why in done.left:
+            say(f"  {key}: {why}")
+    if done.left:
+        raise typer.Exit(int(Exit.PARTIAL if done.retried else Exit.FAILED))
+    return None
+
+
+@failures.command("drop", epilog="Example: millrace failures drop d34 --reason 'posted by hand'")
+def drop_failure(
+    key: str, reason: Annotated[str, typer.Option(help="Why it is given up; kept in the log.")], as_json: Json = False
+) -> None:
+    """Give a parked row up for good; what waited behind it goes on."""
+    from tasks.replay import drop
+
+    wanted = _read_keys([key])[0]
+    with context() as tools:
+        dropped = drop(tools, wanted)
+    if not dropped:
+        fail(f"{key} is not parked (any more); see millrace failures list", Exit.NOT_FOUND)
+    if as_json:
+        show_json({"dropped": key, "reason": reason})
+    else:
+        say(f"dropped {key}: {reason}")
+
+
+@crossrefs.command("set", epilog="Example: millrace crossrefs set netsuite item SKU-1 501")
+def set_crossref(
+    target: str,
+    kind: str,
+    key: str,
+    remote_id: str,
+    source: Annotated[str, typer.Option(help="Only for keys told by this source.")] = "*",
+) -> None:
+    """Say what a key (item, customer, tax, location, charge, account) is called at a target."""
+    _put([(target, kind, source, key, remote_id)])
+    say(f"{target} {kind} {key} is {remote_id}")
+
+
+@crossrefs.command("load", epilog="Example: millrace crossrefs load items.csv  (columns target,kind,source,key,remote_id)")
+def load_crossrefs(file: Path) -> None:
+    """Load cross-references from a CSV file; all or none."""
+    wanted = ["target", "kind", "source", "key", "remote_id"]
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            if reader.fieldnames != wanted:
+                fail(f"{file}: the first line must be {','.join(wanted)}", Exit.USAGE)
+            rows = [tuple((row[name] or "").strip() for name in wanted) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        fail(f"{file}: cannot be read: {error}", Exit.USAGE)
+    empty = next((number for number, row in enumerate(rows, start=2) if not all(row)), None)
+    if empty:
+        fail(f"{file}:{empty}: every column needs a value (source * means any)", Exit.USAGE)
+    say(f"loaded {_put(rows)}")
+
+
+@crossrefs.command("list", epilog="Example: millrace crossrefs list --target netsuite --kind item")
+def list_crossrefs(
+    target: Annotated[str | None, typer.Option()] = None,
+    kind: Annotated[str | None, typer.Option()] = None,
+    most: Most = 200,
+    as_json: Json = False,
+) -> None:
+    """Show cross-references."""
+    import ledger.crossrefs
+
+    with reading() as session:
+        rows = ledger.crossrefs.listed(session, target, kind, most)
+    columns = {"target": "target", "kind": "kind", "source": "source", "key": "key", "remote_id": "id there"}
+    show_rows(rows, columns, as_json=as_json, none="no cross-references")
+
+
+@weights.command("show", epilog="Example: millrace weights show")
+def show_weights(as_json: Json = False) -> None:
+    """Show the weights in force for every family."""
+    from workers.plan import weights_in_force
+
+    loaded = settings()
+    with reading() as session:
+        table = weights_in_force(session, loaded.fleet)
+    if as_json:
+        return show_json({family: w.model_dump() for family, w in table.items()})
+    rows = ((f, str(w.high), str(w.normal), str(w.low), "strict" if w.strict else "") for f, w in table.items())
+    return show_table(["family", "high", "normal", "low", ""], rows)
+
+
+@weights.command("set", epilog="Example: millrace weights set deliver.netsuite --high 16 --normal 4 --low 1")
+def set_weights(
+    family: str,
+    high: Annotated[int, typer.Option(min=1)] = 16,
+    normal: Annotated[int, typer.Option(min=1)] = 4,
+    low: Annotated[int, typer.Option(min=1)] = 1,
+    strict: Annotated[bool, typer.Option(help="Serve a lower class only when the higher ones are empty.")] = False,
+) -> None:
+    """Change a family's weights at run time; workers act on it within two seconds, the standing backlog included."""
+    from config.fleet import FamilyWeights
+    from config.nearest import hint
+    from workers.plan import put_weights
+
+    families = settings().fleet.families
+    if family not in families:
+        fail(f"no family {family!r}; {hint(family, families)}", Exit.NOT_FOUND)
+    with context() as tools:
+        put_weights(tools, family, FamilyWeights(high=high, normal=normal, low=low, strict=strict))
+    say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}")
+
+
+def _read_keys(texts: list[str]) -> list:  # type: ignore[type-arg]  # of FailureKey, imported late
+    from ledger.failures import FailureKey
+
+    try:
+        return [FailureKey.read(text) for text in texts]
+    except ValueError as error:
+        fail(str(error), Exit.USAGE)
+
+
+def _put(rows: list[tuple[str, ...]]) -> int:
+    from datetime import UTC, datetime
+
+    import ledger.crossrefs
+    from config.nearest import hint
+    from ledger.crossrefs import CrossRef
+    from workers.cli.wiring import open_ledger
+
+    loaded = settings()
+    for target in {row[0] for row in rows}:
+        if target not in loaded.fleet.targets:
+            fail(f"no target {target!r}; {hint(target, loaded.fleet.targets)}", Exit.NOT_FOUND)
+    opened = open_ledger(loaded)
+    with opened.write() as session:
+        count = ledger.crossrefs.put(session, (CrossRef(*row) for row in rows), datetime.now(UTC))
+    opened.close()
+    return count

@@ -1,0 +1,60 @@
+"""Runs `millrace`: every command by noun, then verb."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+
+from workers.cli.config_commands import config
+from workers.cli.demo_command import demo
+from workers.cli.desk_commands import crossrefs, failures, weights
+from workers.cli.exits import EPILOG, Exit
+from workers.cli.ledger_commands import deliveries, documents, events
+from workers.cli.output import Json, show_json
+from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
+from workers.cli.store_commands import db, topology
+
+app = typer.Typer(
+    name="millrace",
+    help="Feeds an ERP with orders at the rate it can grind: accepted once, in business order, exactly once in effect.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+for command in (up, receiver, worker, relay, recorder, flower, sandbox, demo):
+    app.command(command.__name__)(command)
+app.add_typer(topology, name="topology")
+app.add_typer(events, name="events")
+app.add_typer(documents, name="documents")
+app.add_typer(deliveries, name="deliveries")
+app.add_typer(failures, name="failures")
+app.add_typer(crossrefs, name="crossrefs")
+app.add_typer(weights, name="weights")
+app.add_typer(config, name="config")
+app.add_typer(db, name="db")
+
+
+def installed_version() -> str:
+    """Version of the installed distribution."""
+    try:
+        return version("millrace")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@app.command("version")
+def show_version(as_json: Json = False) -> None:
+    """Print the version."""
+    if as_json:
+        show_json({"version": installed_version()})
+    else:
+        sys.stdout.write(f"millrace {installed_version()}\n")
+
+
+def main() -> None:
+    """Entry point of the `millrace` command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(int(Exit.INTERRUPTED))
