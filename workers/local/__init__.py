@@ -1,0 +1,1 @@
+"""Private services: a RabbitMQ, a Redis and a PostgreSQL of our own, on loopback, in one folder, gone when we are."""
