@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from types import MappingProxyType
 
 from telemetry.masking import MASK, mask_key, mask_text
@@ -61,6 +62,7 @@ LONGEST_ID = 160
 MOST_ROWS = 100
 _WORD = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.:/*#-]{0,79}")
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:@[A-Za-z0-9][A-Za-z0-9_-]{0,127})?")
+_PLAIN_ID = re.compile(r"#?[A-Z]{0,4}-?[0-9]{1,14}|[0-9a-f]{32}")
 _BIGGEST = 2**63
 
 
@@ -109,10 +111,25 @@ def _clean_text(kind: Kind, raw: str) -> str | None:
     if kind is Kind.TEXT:
         return mask_text(raw)[:LONGEST_TEXT]
     if kind is Kind.ID:
-        return mask_key(raw)[:LONGEST_ID]
-    if kind is Kind.NODE and _NODE.fullmatch(raw):
-        parts = raw.replace("@", " ")
-        return raw if mask_text(parts) == parts else MASK
-    if kind is Kind.WORD and _WORD.fullmatch(raw):
-        return raw if mask_text(raw) == raw else MASK
-    return None
+        return raw if _PLAIN_ID.fullmatch(raw) else mask_key(raw)[:LONGEST_ID]
+    if len(raw) > LONGEST_ID:
+        return None
+    if kind is Kind.NODE:
+        return _checked_node(raw)
+    return _checked_word(raw) if kind is Kind.WORD else None
+
+
+# Words come from small vocabularies: looked at once, they cost nothing again.
+@lru_cache(maxsize=4096)
+def _checked_word(raw: str) -> str | None:
+    if _WORD.fullmatch(raw) is None:
+        return None
+    return raw if mask_text(raw) == raw else MASK
+
+
+@lru_cache(maxsize=256)
+def _checked_node(raw: str) -> str | None:
+    if _NODE.fullmatch(raw) is None:
+        return None
+    parts = raw.replace("@", " ")
+    return raw if mask_text(parts) == parts else MASK
