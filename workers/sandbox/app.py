@@ -1,0 +1,264 @@
+"""The ASGI application of the sandbox: admits, takes its time, suffers faults, writes the log, answers."""
+
+import asyncio
+import json
+import random
+import secrets
+import string
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from workers.sandbox import control
+from workers.sandbox.faults import Fault, Faults
+from workers.sandbox.journal import Journal
+from workers.sandbox.limits import Gate, Limits
+from workers.sandbox.operations import Account, Effect, Request, read_json
+from workers.sandbox.problems import (
+    Answer,
+    Refusal,
+    invalid_content,
+    invalid_login,
+    over_limit,
+    problem,
+    unexpected,
+)
+from workers.sandbox.routes import TOKEN_PATH, Route, query, route
+from workers.sandbox.stats import Stats
+from workers.sandbox.tokens import Tokens
+from workers.sandbox.wire import Receive, Scope, Send, TooLargeError, drip, read_body, respond, sever
+
+_HTML = Answer(200, ((b"content-type", b"text/html"),), b"<html><body>Log in to continue</body></html>")
+_GATEWAY_TIMEOUT = problem(504, "GATEWAY_TIMEOUT", "The server did not answer in time.")
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(slots=True)
+class _Ask:
+    """One request on its way through."""
+
+    scope: Scope
+    send: Send
+    headers: dict[bytes, bytes]
+    raw: bytes
+    at: float
+    route: Route | None = None
+    request: Request | None = None
+    refusal: Refusal | None = None
+    fault: Fault | None = None
+
+    @property
+    def operation(self) -> str:
+        return "unknown" if self.route is None else self.route.operation
+
+    @property
+    def external_ids(self) -> frozenset[str]:
+        """The external ids it names: in the path, in the body."""
+        found = []
+        if self.route is not None and self.route.key is not None and self.route.key.startswith("eid:"):
+            found.append(self.route.key[4:])
+        if self.request is not None and isinstance(told := self.request.body.get("externalId"), str):
+            found.append(told)
+        return frozenset(found)
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One ERP account in memory behind HTTP. Everything between two awaits is one step, so no lock is needed."""
+
+    journal: Journal
+    gate: Gate
+    faults: Faults = field(default_factory=Faults)
+    tokens: Tokens = field(default_factory=Tokens)
+    account: Account = field(default_factory=Account)
+    stats: Stats = field(init=False)
+    _later: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.stats = Stats(self.gate, self.faults)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            raw = await read_body(receive)
+        except TooLargeError:
+            await respond(send, problem(413, "REQUEST_TOO_LARGE", "The request is larger than 8 MiB."))
+            return
+        path: str = scope["path"]
+        if path.startswith("/sandbox"):
+            await respond(send, control.answer(self, scope, raw))
+        elif path == TOKEN_PATH:
+            await respond(send, self._token(scope, raw))
+        else:
+            await self._serve(_Ask(scope, send, dict(scope["headers"]), raw, time.time()))
+
+    async def _serve(self, ask: _Ask) -> None:
+        self._read(ask)
+        if not self.tokens.good(ask.headers.get(b"authorization", b"")):
+            await self._settle(ask, Effect(invalid_login()))
+            return
+        verdict = self.gate.enter()
+        self.stats.asked(admitted=verdict == "admitted")
+        if verdict != "admitted":
+            limits = self.gate.limits
+            refused = invalid_login() if limits.over_limit_as_401 else over_limit(limits.retry_after_s)
+            await self._settle(ask, Effect(refused), throttled=True)
+            return
+        try:
+            await self._work(ask)
+        finally:
+            self.gate.leave()
+
+    def _read(self, ask: _Ask) -> None:
+        scope = ask.scope
+        try:
+            ask.route = route(scope["method"], scope["path"])
+            ask.request = Request(
+                ask.route,
+                query(scope.get("query_string", b"")),
+                read_json(ask.raw),
+                "http://" + ask.headers.get(b"host", b"localhost").decode("latin-1"),
+                ask.headers.get(b"x-netsuite-propertynamevalidation", b"").lower() == b"error",
+                b"transient" in ask.headers.get(b"prefer", b"").lower(),
+            )
+        except Refusal as refusal:
+            ask.refusal = refusal
+
+    async def _work(self, ask: _Ask) -> None:
+        writes = ask.route is not None and ask.route.writes
+        ask.fault = self.faults.strike(ask.operation, ask.external_ids, writes=writes)
+        limits = self.gate.limits
+        wait_ms = limits.service_time_ms + limits.service_jitter_ms * random.uniform(-1, 1)  # noqa: S311
+        if wait_ms > 0:
+            await asyncio.sleep(wait_ms / 1000)
+        if ask.fault is None:
+            await self._settle(ask, self._do(ask))
+        else:
+            await self._suffer(ask, ask.fault)
+
+    def _do(self, ask: _Ask, *, twice: bool = False) -> Effect:
+        if ask.refusal is not None or ask.request is None:
+            return Effect(ask.refusal.answer() if ask.refusal else unexpected(_error_id()))
+        try:
+            return self.account.do(ask.request, twice=twice)
+        except Refusal as refusal:
+            return Effect(refusal.answer())
+
+    async def _suffer(self, ask: _Ask, fault: Fault) -> None:
+        if fault.kind == "late_commit":
+            await self._settle(ask, Effect(_GATEWAY_TIMEOUT))
+            self._keep(self._commit_later(ask, fault.wait_s))
+            return
+        effect = self._do(ask, twice=fault.kind == "double_commit") if fault.does_commit else Effect(_GATEWAY_TIMEOUT)
+        if fault.kind in {"reset", "lost_answer"}:
+            lost = "reset" if fault.kind == "reset" else "lost"
+            self._write(ask, effect, lost)
+            if not sever(ask.scope, reset=fault.kind == "reset"):
+                await respond(ask.send, _GATEWAY_TIMEOUT)
+            return
+        told = _garbled(fault, effect)
+        self._write(ask, Effect(told, effect.told, effect.commits), told.status)
+        if fault.kind == "late_answer":
+            await asyncio.sleep(fault.wait_s)
+        if fault.kind == "slow_answer":
+            await drip(ask.send, told, fault.wait_s)
+        elif fault.kind == "truncated":
+            await _cut(ask, told)
+        else:
+            await respond(ask.send, told)
+
+    async def _commit_later(self, ask: _Ask, wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
+        self._write(ask, self._do(ask), "none", late=True)
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _settle(self, ask: _Ask, effect: Effect, *, throttled: bool = False) -> None:
+        self._write(ask, effect, effect.answer.status, throttled=throttled)
+        await respond(ask.send, effect.answer)
+
+    def _write(self, ask: _Ask, effect: Effect, answer: int | str, *, throttled: bool = False, late: bool = False) -> None:
+        line: dict[str, object] = {"at": ask.at, "took_ms": round((time.time() - ask.at) * 1000, 3)}
+        line |= {"method": ask.scope["method"], "path": ask.scope["path"], "operation": ask.operation}
+        line["external_id"] = min(ask.external_ids, default=None)
+        line["record"] = None if ask.route is None else ask.route.record
+        line |= effect.told
+        line |= {"answer": answer, "throttled": throttled, "late": late}
+        line["fault"] = None if ask.fault is None else ask.fault.kind
+        for n in range(max(1, effect.commits)):
+            self.journal.append({**line, "internal_id": self._twin_id(line, n)})
+        self.stats.commits += effect.commits
+        self.stats.replays += int(line.get("replayed") is True)
+        if not late:
+            self.stats.answered(ask.operation, answer)
+
+    @staticmethod
+    def _twin_id(line: dict[str, object], n: int) -> object:
+        identifier = line.get("internal_id")
+        return identifier if n == 0 else str(int(str(identifier)) + n)
+
+    def _token(self, scope: Scope, raw: bytes) -> Answer:
+        form = parse_qs(raw.decode("latin-1"))
+        if scope["method"] != "POST" or form.get("grant_type") != ["client_credentials"]:
+            return Answer(400, (_JSON,), b'{"error":"invalid_request"}')
+        if form.get("client_assertion", [""]) == ["wrong"]:
+            return Answer(401, (_JSON,), b'{"error":"invalid_client"}')
+        ttl_s = self.gate.limits.token_ttl_s
+        self.stats.answered("token.issue", 200)
+        told = {"access_token": self.tokens.issue(ttl_s), "expires_in": str(int(ttl_s)), "token_type": "bearer"}
+        return Answer(200, (_JSON,), json.dumps(told).encode())
+
+
+def _garbled(fault: Fault, effect: Effect) -> Answer:
+    match fault.kind:
+        case "outage":
+            headers = () if fault.retry_after_s is None else ((b"retry-after", str(fault.retry_after_s).encode()),)
+            return problem(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable.", None, headers)
+        case "error_500":
+            return unexpected(_error_id())
+        case "html_200":
+            return _HTML
+        case "empty_200":
+            return Answer(200, (_JSON,))
+        case "unauthorized":
+            return invalid_login()
+        case "poison":
+            return invalid_content("This record cannot be processed in this account.", "memo").answer()
+        case "truncated" if not effect.answer.body:
+            return Answer(200, (_JSON,), b'{"links":[{"rel":"self","href":"http')
+        case _:
+            return effect.answer
+
+
+async def _cut(ask: _Ask, answer: Answer) -> None:
+    half = Answer(answer.status, answer.headers, answer.body[: max(1, len(answer.body) * 2 // 3)])
+    await respond(ask.send, half)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def _error_id() -> str:
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(20))
+
+
+def sandbox(journal: Journal, limits: Limits, fixed_token: str | None, faults: tuple[Fault, ...]) -> Sandbox:
+    """A sandbox ready to serve, with the faults it starts with."""
+    made = Sandbox(journal, Gate(limits), tokens=Tokens(fixed_token))
+    for fault in faults:
+        made.faults.arm(fault)
+    return made

@@ -1,0 +1,73 @@
+"""Serving the sandbox over HTTP in this process until it is told to stop."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from workers.sandbox.app import sandbox
+from workers.sandbox.faults import Fault
+from workers.sandbox.journal import Journal
+from workers.sandbox.limits import Limits
+
+_BACKLOG = 1024
+
+
+async def serve_until(
+    stop: asyncio.Event,
+    host: str,
+    port: int,
+    *,
+    log_path: Path,
+    limits: Limits | None = None,
+    token: str | None = None,
+    faults: tuple[Fault, ...] = (),
+) -> None:
+    """Serve until ``stop`` is set. ``token`` is a bearer token that is always good; ``log_path`` is appended to.
+
+    Raises OSError if the log cannot be written. Requests under way are answered before it returns.
+    """
+    journal = Journal(log_path)
+    app = sandbox(journal, limits or Limits(), token, faults)
+    server = Server(
+        app,
+        host,
+        port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        log_enabled=False,
+    )
+    running = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    server.main_loop_interrupt.set()
+    await running
+    journal.close()
+
+
+def serve(
+    host: str,
+    port: int,
+    *,
+    log_path: Path,
+    limits: Limits | None = None,
+    token: str | None = None,
+    faults: tuple[Fault, ...] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT. Blocks; state is in memory and gone afterwards, the log stays."""
+    asyncio.run(_until_told(host, port, log_path, limits, token, faults))
+
+
+async def _until_told(
+    host: str, port: int, log_path: Path, limits: Limits | None, token: str | None, faults: tuple[Fault, ...]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve_until(stop, host, port, log_path=log_path, limits=limits, token=token, faults=faults)
