@@ -1,0 +1,81 @@
+"""Names what the open channel takes, ``{"type", "timestamp", "data"}``, and publishes it as JSON Schema."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from canonical.document import Domain
+from canonical.model import Moment
+from canonical.order import Order
+from canonical.returns import Return
+from canonical.shipment import Shipment
+
+Type = Literal["order.upserted", "shipment.upserted", "return.upserted"]
+
+DOMAINS: dict[str, Domain] = {"order.upserted": "orders", "shipment.upserted": "shipments", "return.upserted": "returns"}
+MODELS: dict[str, type[Order] | type[Shipment] | type[Return]] = {
+    "order.upserted": Order,
+    "shipment.upserted": Shipment,
+    "return.upserted": Return,
+}
+_AMOUNT_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,6})?$"
+SCHEMA_ID = "open-channel.schema.json"
+
+
+class Envelope(BaseModel):
+    """The body of a request. ``data`` is a canonical document without its source: the source is who signed it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Type
+    timestamp: Moment
+    data: dict[str, Any]
+
+
+def open_channel_schema() -> dict[str, JsonValue]:
+    """JSON Schema (2020-12) of the bodies the open channel takes."""
+    definitions: dict[str, JsonValue] = {}
+    bodies: list[JsonValue] = []
+    for told, model in MODELS.items():
+        schema = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update({name: _standard(told_def) for name, told_def in schema.pop("$defs", {}).items()})
+        definitions[model.__name__] = _standard(_without_source(schema))
+        bodies.append(_body(told, model.__name__))
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        "title": "Open channel",
+        "description": "A canonical document in its newest state, told to POST /in/{source} and signed by Standard Webhooks.",
+        "oneOf": bodies,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _without_source(schema: dict[str, Any]) -> dict[str, JsonValue]:
+    properties = {name: told for name, told in schema["properties"].items() if name != "source"}
+    return schema | {"properties": properties, "required": [name for name in schema["required"] if name != "source"]}
+
+
+def _standard(schema: JsonValue) -> JsonValue:
+    """The same schema in standard words: an amount's lower bound is told for its number and its string alike."""
+    if isinstance(schema, list):
+        return [_standard(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("ge") == 0:
+        title: dict[str, JsonValue] = {k: v for k, v in schema.items() if k in ("title", "default", "description")}
+        return title | {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _AMOUNT_PATTERN}]}
+    return {name: _standard(part) for name, part in schema.items()}
+
+
+def _body(told: str, model: str) -> JsonValue:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"const": told},
+            "timestamp": {"type": "string", "format": "date-time", "description": "when this was sent, with an offset"},
+            "data": {"$ref": f"#/$defs/{model}"},
+        },
+    }
