@@ -45,9 +45,11 @@ class Target(Part):
 
     adapter: Name
     url: str
+    sandbox: bool = Field(default=False, description="`millrace up` starts the sandbox ERP in its place")
     secret: str | None = None
     limit: LimitTable = LimitTable()
     max_execution_s: float = Field(default=900.0, gt=0, description="longest time a lost request may still take effect")
+    answer_timeout_s: float = Field(default=30.0, gt=0, description="longest wait for the answer to one request")
     posting_time_s: float = Field(default=60.0, gt=0, description="longest time the requests of one posting may take")
     max_attempts: int = Field(default=12, ge=1, le=100)
     bundle: int = Field(default=8, ge=1, le=100, description="most deliveries one message names")

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     broker_api_url: SecretStr = SecretStr("")
     ledger_url: SecretStr = SecretStr("")
     redis_url: SecretStr = SecretStr("")
+    sandbox_url: str = Field(default="", description="replaces the url of targets with sandbox = true")
     receiver_host: str = "127.0.0.1"
     receiver_port: int = Field(default=8700, ge=0, le=65_535)
     flower_host: str = "127.0.0.1"
@@ -122,7 +123,7 @@ def load_secrets(environment: Mapping[str, str] | None = None) -> Secrets:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment a child process needs to load exactly these settings (secrets by name stay inherited)."""
+    """The environment a child process needs to load exactly these settings; secrets by name are inherited."""
     child = {name: value for name, value in os.environ.items() if not _is_setting(name)}
     for name in Settings.model_fields:
         value = getattr(settings, name)

@@ -52,6 +52,18 @@ class Need:
     required: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a target's table in fleet.toml says: ``options`` are the adapter's own, checked by it at boot."""
+
+    name: str
+    url: str
+    secret: str = field(repr=False)
+    max_execution_s: float
+    answer_timeout_s: float
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
 class Erp(Protocol):
     """One ERP account. Thread-safe. Outcomes are returned, never raised; every request goes out through the caller given,
     which spends the bundle's permit: an adapter holds no connection and no throttle of its own."""

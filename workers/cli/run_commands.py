@@ -1,0 +1,123 @@
+"""Runs the processes of the fleet: one command a role, and `up` for all of them on one machine."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.output import fail, say
+from workers.cli.wiring import broker_url, open_ledger, settings
+
+if TYPE_CHECKING:
+    from config.settings import Secrets, Settings
+
+ReadyFile = Annotated[Path | None, typer.Option(help="Touch this file once the process works.", hidden=True)]
+
+
+def receiver(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (MILLRACE_RECEIVER_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port (MILLRACE_RECEIVER_PORT).")] = None,
+) -> None:
+    """Accept webhooks: POST /in/SOURCE, durable before the answer. Also GET /health, /ready, /metrics."""
+    from workers.roles import run_receiver
+
+    loaded, secrets = _configured()
+    run_receiver(loaded, secrets, host or loaded.receiver_host, loaded.receiver_port if port is None else port)
+
+
+def relay(ready_file: ReadyFile = None) -> None:
+    """Publish rows whose message was never confirmed or got lost. Run one or more."""
+    from workers.roles import run_relay
+
+    run_relay(*_configured(), ready_file)
+
+
+def recorder(ready_file: ReadyFile = None) -> None:
+    """File dead letters and park the rows they name. Run one or more."""
+    from workers.roles import run_recorder
+
+    run_recorder(*_configured(), ready_file)
+
+
+def worker(
+    pool: Annotated[str, typer.Argument(help="A pool of the fleet file, for example prepare or deliver.")],
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Processes or threads; default: the pool's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Worker name; default: the pool's name and host.")] = None,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Work on the families of one pool: prefork processes prepare, threads deliver. Run as many as needed."""
+    from config.nearest import hint
+    from workers.roles import run_worker
+
+    loaded, secrets = _configured()
+    if pool not in loaded.fleet.pools:
+        fail(f"no pool {pool!r}; {hint(pool, loaded.fleet.pools)}", Exit.NOT_FOUND)
+    run_worker(loaded, secrets, pool, concurrency, name, ready_file)
+
+
+def flower(ready_file: ReadyFile = None) -> None:
+    """Watch and scale the workers in a browser; needs MILLRACE_FLOWER_LOGIN=user:password, listens on loopback."""
+    from workers.flower import run_flower
+
+    loaded, _ = _configured(ledger=False)
+    if ":" not in loaded.flower_login.get_secret_value():
+        fail("MILLRACE_FLOWER_LOGIN is not set: Flower can stop workers, so it needs a login, user:password", Exit.REFUSED)
+    run_flower(loaded, ready_file)
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8790,
+    log: Annotated[Path, typer.Option(help="Append-only log of every request.")] = Path("sandbox-erp.jsonl"),
+    rate: Annotated[float | None, typer.Option(help="Requests per second allowed.")] = None,
+    burst: Annotated[int, typer.Option(help="Burst above the rate.")] = 10,
+    concurrency: Annotated[int, typer.Option(help="Requests at once allowed.")] = 10,
+    service_ms: Annotated[float, typer.Option(help="Time a request takes.")] = 20.0,
+) -> None:
+    """A make-believe ERP that speaks NetSuite's REST contract, throttles, fails on demand and keeps its own log."""
+    from workers.roles import run_sandbox
+
+    run_sandbox(host, port, log, rate, burst, concurrency, service_ms)
+
+
+def up(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of everything it makes (MILLRACE_DATA_DIR).")] = None,
+) -> None:
+    """Start the whole fleet on this machine: private RabbitMQ and Redis, SQLite ledger, and every role; Ctrl-C ends it."""
+    from config.nearest import ConfigError
+    from workers.local.service import LocalServiceError
+    from workers.roles import stop_on_signals
+    from workers.up import start_fleet
+
+    loaded = settings()
+    stop = stop_on_signals()
+    began = time.monotonic()
+    try:
+        fleet = start_fleet(loaded, data_dir or loaded.data_dir, tell=say)
+    except (LocalServiceError, ConfigError) as error:
+        fail(str(error), Exit.UNAVAILABLE)
+    with fleet:
+        say(f"up after {time.monotonic() - began:.1f} s; Ctrl-C ends it")
+        for what, url in fleet.urls.items():
+            say(f"  {what:<9} {url}")
+        say(f"  for other commands:  set -a; . {fleet.env_file}; set +a")
+        while not stop.wait(0.5):
+            died = fleet.died()
+            if died:
+                fail(f"{died} ended by itself; see {fleet.log_of(died)}", Exit.FAILED)
+
+
+def _configured(*, ledger: bool = True) -> "tuple[Settings, Secrets]":
+    from config.nearest import ConfigError
+    from config.settings import load_secrets
+
+    loaded = settings()
+    broker_url(loaded)
+    if ledger:
+        open_ledger(loaded).close()
+    try:
+        return loaded, load_secrets()
+    except ConfigError as error:
+        fail(str(error), Exit.USAGE)

@@ -1,0 +1,129 @@
+"""Runs one process by role: relay, recorder, worker; each starts its telemetry, works until it is told to stop, and leaves tidily."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from amqp.exceptions import AMQPError, NotFound
+from kombu import Connection
+
+from config.settings import Secrets, Settings
+from config.topology import load_topology
+from ledger import views
+from ledger.session import Ledger
+from routing import declare, names
+from routing.topology import Topology, build_topology
+from tasks.context import Context
+from telemetry import Name, backlog, emit, logs, metrics, otel, sentry
+from workers.bootstrap import build_context, close_context, now
+from workers.recorder import Recorder
+from workers.relay import Relay
+
+
+def start_telemetry(settings: Settings, role: str) -> metrics.Metrics:
+    """Logs, metrics, and where configured Sentry and OpenTelemetry, for this process."""
+    logs.configure(settings.log_level, {"json": True, "console": False}.get(settings.log_format))
+    dsn = settings.sentry_dsn.get_secret_value()
+    if dsn:
+        sentry.start(dsn, release(), settings.environment, server_name=role)
+    if settings.otel_endpoint:
+        otel.start(settings.otel_endpoint, service=f"millrace-{role}", version=release(), instance=role)
+    measured = metrics.start()
+    if settings.metrics_port:
+        measured.serve(settings.metrics_port, settings.metrics_host)
+    emit(Name.WORKER_START_DONE, role=role)
+    return measured
+
+
+def release() -> str:
+    """The installed version."""
+    try:
+        return version("millrace")
+    except PackageNotFoundError:
+        return "0"
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
+    """Sweep until a signal comes; also tells the backlog to Prometheus."""
+    measured = start_telemetry(settings, "relay")
+    context = build_context(settings, secrets)
+    measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger)))
+    relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
+    _until_stopped("relay", context, relay.run, ready_file)
+
+
+def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
+    """Record dead letters until a signal comes."""
+    start_telemetry(settings, "recorder")
+    context = build_context(settings, secrets)
+    queues = (*topology_of(settings).dead_queues, names.UNROUTED)
+    recorder = Recorder(context, settings.broker_url.get_secret_value(), queues)
+    _until_stopped("recorder", context, recorder.run, ready_file)
+
+
+def topology_of(settings: Settings) -> Topology:
+    """The topology that the settings' targets ask for."""
+    return build_topology(load_topology(), settings.fleet.targets)
+
+
+def warn_of_drift(settings: Settings) -> None:
+    """Tell what the broker has otherwise than wanted; never a reason not to start."""
+    try:
+        with Connection(settings.broker_url.get_secret_value(), connect_timeout=5) as connection:
+            wrong = [f for f in declare.inspect(connection, topology_of(settings)) if f.state != "ok"]
+    except (OSError, AMQPError) as error:
+        emit(Name.BROKER_CONNECTION_LOST, role="worker", error=error)
+        return
+    for finding in wrong:
+        emit(Name.TOPOLOGY_DRIFT_SEEN, queue=finding.name, state=finding.state)
+    if wrong:
+        sys.stderr.write(f"millrace: {len(wrong)} queues or exchanges are not as wanted; see millrace topology diff\n")
+
+
+def queue_is_empty(broker_url: str) -> Callable[[str], bool]:
+    """Asks the broker by a passive declare; a queue that cannot be asked is not called empty."""
+
+    def empty(queue: str) -> bool:
+        try:
+            with Connection(broker_url, connect_timeout=5) as connection:
+                channel = connection.channel()
+                return bool(channel.queue_declare(queue, passive=True).message_count == 0)  # type: ignore[attr-defined]
+        except (OSError, NotFound, AMQPError):
+            return False
+
+    return empty
+
+
+def backlog_of(ledger: Ledger) -> Iterable[backlog.BacklogSample]:
+    """Rows that wait, by queue and state, with the age of the oldest. Raises one of LedgerUnavailable."""
+    with ledger.read() as session:
+        standing = views.standings(session)
+    at = now()
+    return [backlog.BacklogSample(s.family, s.cls, s.state, s.count, (at - s.oldest_at).total_seconds()) for s in standing]
+
+
+def touch(ready_file: Path | None) -> None:
+    """Say by a file that the process works, if somebody waits for it."""
+    if ready_file is not None:
+        ready_file.touch()
+
+
+def _until_stopped(role: str, context: Context, run: Callable[[threading.Event], None], ready_file: Path | None) -> None:
+    stop = stop_on_signals()
+    touch(ready_file)
+    try:
+        run(stop)
+    finally:
+        close_context(context)
+        emit(Name.WORKER_STOP_DONE, role=role)
