@@ -1,0 +1,1 @@
+"""Plain Celery on its thread pool."""

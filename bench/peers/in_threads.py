@@ -1,0 +1,42 @@
+"""Does the job with blocking clients: one PostgreSQL connection a thread, kept-alive HTTP."""
+
+import threading
+
+import psycopg
+import urllib3
+
+from bench.peers import job
+from bench.peers.wiring import wiring
+
+_WIRING = wiring()
+_LOCAL = threading.local()
+_HTTP = urllib3.PoolManager(maxsize=_WIRING.slots, retries=False, timeout=urllib3.Timeout(10.0))
+_HEADERS = {"Content-Type": "application/json"}
+
+TAKE = "INSERT INTO orders (order_key, status, total) VALUES (%s, 'taken', %s) ON CONFLICT DO NOTHING"
+POSTED = "SELECT 1 FROM orders WHERE order_key = %s AND status = 'posted'"
+FINISH = "UPDATE orders SET status = 'posted', posted_at = now() WHERE order_key = %s"
+
+
+def create_table() -> None:
+    """Make the orders table unless it is there."""
+    _database().execute(job.CREATE_TABLE)
+
+
+def handle(body: bytes) -> None:
+    """Do one order: once in the table, once in the ERP. Raises when the message belongs to the dead letters."""
+    order = job.read(body)
+    database = _database()
+    if database.execute(TAKE, (order.key, order.total)).rowcount == 0 and database.execute(POSTED, (order.key,)).fetchone():
+        return
+    answer = _HTTP.request("PUT", _WIRING.erp_url + job.posting_path(order.key), body=order.body, headers=_HEADERS)
+    if answer.status != 204:
+        raise RuntimeError(f"order {order.key}: the ERP answered {answer.status}")
+    database.execute(FINISH, (order.key,))
+
+
+def _database() -> psycopg.Connection:
+    connection: psycopg.Connection | None = getattr(_LOCAL, "connection", None)
+    if connection is None or connection.closed:
+        connection = _LOCAL.connection = psycopg.connect(_WIRING.database_url, autocommit=True)
+    return connection

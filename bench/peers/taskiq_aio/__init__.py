@@ -1,0 +1,1 @@
+"""Taskiq with its aio-pika broker."""
