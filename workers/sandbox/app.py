@@ -6,7 +6,7 @@ import random
 import secrets
 import string
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -220,24 +220,22 @@ class Sandbox:
 
 
 def _garbled(fault: Fault, effect: Effect) -> Answer:
-    match fault.kind:
-        case "outage":
-            headers = () if fault.retry_after_s is None else ((b"retry-after", str(fault.retry_after_s).encode()),)
-            return problem(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable.", None, headers)
-        case "error_500":
-            return unexpected(_error_id())
-        case "html_200":
-            return _HTML
-        case "empty_200":
-            return Answer(200, (_JSON,))
-        case "unauthorized":
-            return invalid_login()
-        case "poison":
-            return invalid_content("This record cannot be processed in this account.", "memo").answer()
-        case "truncated" if not effect.answer.body:
-            return Answer(200, (_JSON,), b'{"links":[{"rel":"self","href":"http')
-        case _:
-            return effect.answer
+    if fault.kind == "outage":
+        headers = () if fault.retry_after_s is None else ((b"retry-after", str(fault.retry_after_s).encode()),)
+        return problem(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable.", None, headers)
+    if fault.kind == "truncated":
+        return effect.answer if effect.answer.body else Answer(200, (_JSON,), b'{"links":[{"rel":"self","href":"http')
+    made = _MADE_UP.get(fault.kind)
+    return effect.answer if made is None else made()
+
+
+_MADE_UP: dict[str, Callable[[], Answer]] = {
+    "error_500": lambda: unexpected(_error_id()),
+    "html_200": lambda: _HTML,
+    "empty_200": lambda: Answer(200, (_JSON,)),
+    "unauthorized": invalid_login,
+    "poison": lambda: invalid_content("This record cannot be processed in this account.", "memo").answer(),
+}
 
 
 async def _cut(ask: _Ask, answer: Answer) -> None:

@@ -27,26 +27,35 @@ def answer(sandbox: "Sandbox", scope: Scope, raw: bytes) -> Answer:
     """Answer one control request."""
     if not ip_address(scope["client"][0]).is_loopback:
         return _told(403, {"error": "the control interface answers on the loopback only"})
+    parts = scope["path"].strip("/").split("/")[1:]
     try:
-        match (scope["method"], scope["path"].strip("/").split("/")[1:]):
-            case "GET", ["stats"]:
-                return _told(200, sandbox.stats.as_json())
-            case "GET", ["catalogue"]:
-                return _told(200, as_json(sandbox.account.catalogue))
-            case "GET", ["limits"]:
-                return _told(200, sandbox.gate.limits.model_dump())
-            case "PATCH", ["limits"]:
-                return _limits(sandbox, raw)
-            case _, ["faults", *rest]:
-                return _faults(sandbox, scope["method"], rest, raw)
-            case "POST", ["tokens", "revoke"]:
-                sandbox.tokens.revoke_all()
-                return _told(200, {"revoked": True})
+        return _route(sandbox, scope["method"], parts, raw)
     except ValidationError as error:
-        return _told(400, {"error": _first(error, Limits if "limits" in scope["path"] else Fault)})
-    except ValueError as error:
+        return _told(400, {"error": _first(error, Limits if parts == ["limits"] else Fault)})
+    except (ValueError, TypeError) as error:
         return _told(400, {"error": f"the body is not what this address takes: {error}"})
-    return _told(404, {"error": "no such control; there are stats, catalogue, limits, faults, tokens/revoke"})
+
+
+def _route(sandbox: "Sandbox", method: str, parts: list[str], raw: bytes) -> Answer:
+    shown: object = {"error": "no such control; there are stats, catalogue, limits, faults, tokens/revoke"}
+    status = 200
+    match (method, parts):
+        case "GET", ["stats"]:
+            shown = sandbox.stats.as_json()
+        case "GET", ["catalogue"]:
+            shown = as_json(sandbox.account.catalogue)
+        case "GET", ["limits"]:
+            shown = sandbox.gate.limits.model_dump()
+        case "PATCH", ["limits"]:
+            return _limits(sandbox, raw)
+        case _, ["faults", *rest]:
+            return _faults(sandbox, method, rest, raw)
+        case "POST", ["tokens", "revoke"]:
+            sandbox.tokens.revoke_all()
+            shown = {"revoked": True}
+        case _:
+            status = 404
+    return _told(status, shown)
 
 
 def _limits(sandbox: "Sandbox", raw: bytes) -> Answer:
@@ -69,7 +78,7 @@ def _faults(sandbox: "Sandbox", method: str, rest: list[str], raw: bytes) -> Ans
 def _object(raw: bytes) -> dict[str, object]:
     told = json.loads(raw)
     if not isinstance(told, dict):
-        raise ValueError("an object is needed")
+        raise TypeError("an object is needed")
     return told
 
 

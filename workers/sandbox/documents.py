@@ -83,7 +83,7 @@ def _tell(record: Record, line: Line, told: dict[str, object], catalogue: Catalo
     line.closed = line.told.get("isClosed") is True
 
 
-def update(store: Store, catalogue: Catalogue, record: Record, draft: Draft, replace: frozenset[str]) -> Written:
+def update(catalogue: Catalogue, record: Record, draft: Draft, replace: frozenset[str]) -> Written:
     """Change a record in place, all or nothing. Lines without ``line`` are added unless ``replace`` names ``item``."""
     key = draft.text("externalId")
     if key is not None and key != record.external_id:

@@ -6,7 +6,7 @@ asked for ``X-NetSuite-PropertyNameValidation: error``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -140,19 +140,12 @@ def _tax_row(row: Json, number: int, catalogue: Catalogue) -> dict[str, object]:
 def _value(value: object, name: str, kind: str, path: str, catalogue: Catalogue) -> object:
     if value is None or kind == "any":
         return value
-    if kind == "bool":
-        return _flag(value, name, path)
-    if kind in {"number", "percent"}:
-        return _number(value, name, path)
-    if kind == "line":
-        return _line_number(value, name, path)
-    if kind == "date":
-        return _day(value, name, path)
-    if kind == "enum":
-        return str(value.get("id") if isinstance(value, dict) else value)
-    if kind == "text":
-        return _text(value, name, path)
-    return _reference(value, name, kind, path, catalogue)
+    reader = _READERS.get(kind)
+    return _reference(value, name, kind, path, catalogue) if reader is None else reader(value, name, path)
+
+
+def _enum(value: object, name: str, path: str) -> str:  # noqa: ARG001 - one shape for all readers
+    return str(value.get("id") if isinstance(value, dict) else value)
 
 
 def _flag(value: object, name: str, path: str) -> bool:
@@ -199,6 +192,17 @@ def _text(value: object, name: str, path: str) -> str:
     if len(text) > 999:
         raise invalid_content(f"The field {name} contained more than the maximum number ( 999 ) of characters allowed.", path)
     return text
+
+
+_READERS: dict[str, Callable[[object, str, str], object]] = {
+    "bool": _flag,
+    "number": _number,
+    "percent": _number,
+    "line": _line_number,
+    "date": _day,
+    "enum": _enum,
+    "text": _text,
+}
 
 
 def _reference(value: object, name: str, kind: str, path: str, catalogue: Catalogue) -> str:

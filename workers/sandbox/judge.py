@@ -99,8 +99,10 @@ def _repeated(commits: Sequence[Entry]) -> Iterator[Finding]:
     """The same version of the same record committed more than once; a write without a version counts by record."""
     seen = Counter((e.record, e.external_id, e.version, e.internal_id) for e in commits if e.external_id is not None)
     for entry in _first_of(commits):
+        if entry.external_id is None:
+            continue
         times = seen[entry.record, entry.external_id, entry.version, entry.internal_id]
-        if entry.external_id is not None and times > 1:
+        if times > 1:
             yield _finding(entry, f"committed {times} times")
 
 
@@ -166,7 +168,8 @@ def _backwards(commits: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def _amounts(commits: Sequence[Entry], expected: Sequence[ExpectedEffect]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    wrong, swollen = [], []
+    wrong: list[Finding] = []
+    swollen: list[Finding] = []
     last = {(e.record, e.external_id, e.version): e for e in commits} | {(e.record, e.external_id, None): e for e in commits}
     for effect in expected:
         entry = last.get((effect.record, effect.external_id, effect.version))

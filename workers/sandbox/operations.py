@@ -79,7 +79,7 @@ class Account:
             return insert(self.store, self.catalogue, route.record, draft, key[4:])
         record = found or self.store.get(route.record, key)
         before = record.status
-        written = update(self.store, self.catalogue, record, draft, query.replace)
+        written = update(self.catalogue, record, draft, query.replace)
         ship(self.store, self.catalogue, record, before)
         return written
 

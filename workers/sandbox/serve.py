@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 
 from granian.constants import HTTPModes, Interfaces
@@ -45,7 +47,7 @@ async def serve_until(
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    server.main_loop_interrupt.set()
+    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it unannotated
     await running
     journal.close()
 
@@ -60,14 +62,14 @@ def serve(
     faults: tuple[Fault, ...] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT. Blocks; state is in memory and gone afterwards, the log stays."""
-    asyncio.run(_until_told(host, port, log_path, limits, token, faults))
+    asyncio.run(
+        _until_told(partial(serve_until, host=host, port=port, log_path=log_path, limits=limits, token=token, faults=faults))
+    )
 
 
-async def _until_told(
-    host: str, port: int, log_path: Path, limits: Limits | None, token: str | None, faults: tuple[Fault, ...]
-) -> None:
+async def _until_told(serving: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve_until(stop, host, port, log_path=log_path, limits=limits, token=token, faults=faults)
+    await serving(stop)
