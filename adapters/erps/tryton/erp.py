@@ -1,0 +1,137 @@
+"""Speaks to one Tryton account: the ERP port over Tryton's REST API."""
+
+from collections.abc import Callable
+
+from adapters.erps.base import Need, Operation, Posting
+from adapters.erps.tryton.cancels import CancelChain
+from adapters.erps.tryton.chain import Chain, look_up, run
+from adapters.erps.tryton.faults import Fault, refuse
+from adapters.erps.tryton.lines import plan_of, taxes_of, titles_of
+from adapters.erps.tryton.options import TrytonOptions
+from adapters.erps.tryton.records import WHOLE_FIELDS, Sale
+from adapters.erps.tryton.returns import ReturnChain, nothing_to_give_back, plan_return
+from adapters.erps.tryton.sales import SaleChain, by_web_id, head_of, party_of
+from adapters.erps.tryton.session import Sender, Session
+from adapters.erps.tryton.shipments import ShipmentChain
+from adapters.throttle.base import Granted
+from canonical.keys import fit
+from canonical.order import Order
+from canonical.outcome import AlreadyDone, Finding, Outcome, Rejected
+from canonical.returns import Return
+from canonical.shipment import Shipment
+
+KEY_LENGTH = 64
+"""Tryton's own fields have no limit; longer keys are hard to search for by hand."""
+
+_CALLS: dict[Operation, int] = {
+    "order.create": 3,
+    "order.update": 1,
+    "order.cancel": 6,
+    "shipment.create": 6,
+    "shipment.update": 1,
+    "return.create": 8,
+}
+
+
+class Tryton:
+    """One account. ``callers`` turns a permit into what sends requests under it; the account's HTTP target must carry
+    the headers of ``options.target_of``.
+    """
+
+    def __init__(self, options: TrytonOptions, callers: Callable[[Granted], Sender]) -> None:
+        self._options = options
+        self._callers = callers
+        self.max_execution_s = options.max_execution_s
+
+    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+        """Items, taxes by title and, without a charge product, charges of an order. Shipments and returns take the
+        products and taxes of the sale they belong to.
+        """
+        if not isinstance(document, Order):
+            return ()
+        needs = [Need("item", line.sku) for line in document.lines]
+        needs += [Need("tax", title) for taxes in taxes_of(document) for title in titles_of(taxes)]
+        if self._options.charge_product is None:
+            needs += [Need("charge", charge.code) for charge in document.charges]
+        return tuple(dict.fromkeys(needs))
+
+    def calls(self, operation: Operation) -> int:
+        """Requests of a posting that meets no surprise."""
+        return _CALLS[operation]
+
+    def find(self, posting: Posting, permit: Granted) -> Finding:
+        """Read the effect by its key; Absent while its chain is not finished."""
+        chain = self._chain(posting)
+        return chain if isinstance(chain, Rejected) else look_up(chain, self._session(permit))
+
+    def post(self, posting: Posting, permit: Granted) -> Outcome:
+        """Make the effect happen, continuing where an earlier attempt stopped."""
+        session = self._session(permit)
+        chain = self._chain(posting)
+        if isinstance(chain, Rejected):
+            return chain
+        if isinstance(chain, ReturnChain):
+            return self._post_return(chain, session)
+        # The unique web id makes a blind first create safe, and spares the look-up of a sale that is not there.
+        blind = isinstance(chain, SaleChain) and not chain.strict and posting.attempt == 1
+        return run(chain, session, None if blind else chain.read(session))
+
+    def _chain(self, posting: Posting) -> Chain | Rejected:
+        document, options = posting.document, self._options
+        sale_key = fit(document.source, document.order, KEY_LENGTH)
+        if isinstance(document, Shipment):
+            reference = fit(document.source, document.key, KEY_LENGTH)
+            return ShipmentChain(document, reference, sale_key, options.shop, tells_news=posting.operation == "shipment.update")
+        if isinstance(document, Return):
+            return ReturnChain(document, fit(document.source, document.key, KEY_LENGTH, "return."), options)
+        if posting.operation == "order.cancel":
+            return CancelChain(sale_key, options.shop)
+        plan = plan_of(document, posting.references, options)
+        head = head_of(document, sale_key, posting.references, options)
+        if isinstance(plan, Rejected):
+            return plan
+        if isinstance(head, Rejected):
+            return head
+        return SaleChain(document, plan, head, sale_key, options, strict=posting.operation == "order.update")
+
+    def _post_return(self, chain: ReturnChain, session: Session) -> Outcome:
+        made = chain.read(session)
+        if made is not None:
+            return run(chain, session, made)
+        sale_key = fit(chain.document.source, chain.document.order, KEY_LENGTH)
+        sold = session.sale(by_web_id(self._options.shop, sale_key, WHOLE_FIELDS))
+        if isinstance(sold, Fault):
+            return sold
+        if sold is None:
+            return refuse("no_sale", "there is no sale under the order's key", "retry after the order has been posted")
+        if nothing_to_give_back(sold):
+            return AlreadyDone(str(sold.id))
+        planned = self._planned(chain, sold)
+        return planned if isinstance(planned, Rejected) else run(planned, session, None)
+
+    def _planned(self, chain: ReturnChain, sold: Sale) -> ReturnChain | Rejected:
+        plan = plan_return(chain.document, sold)
+        head = self._return_head(chain, sold)
+        if isinstance(plan, Rejected):
+            return plan
+        if isinstance(head, Rejected):
+            return head
+        return ReturnChain(chain.document, chain.web_id, self._options, head, plan)
+
+    def _return_head(self, chain: ReturnChain, sold: Sale) -> dict[str, object] | Rejected:
+        document, options = chain.document, self._options
+        currency = options.currencies.get(document.currency)
+        if currency is None:
+            remedy = "add it to the target's option 'currencies', then retry"
+            return refuse("currency", f"{document.currency} is not sold in", remedy)
+        return {
+            **party_of(sold.party or options.party, sold.address or options.address, options),
+            "currency": currency,
+            "web_id": chain.web_id,
+            "reference": document.number or document.key,
+            "origin": f"sale.sale,{sold.id}",
+            "warehouse": sold.warehouse or options.warehouse,
+        }
+
+    def _session(self, permit: Granted) -> Session:
+        return Session(self._callers(permit))
