@@ -135,7 +135,7 @@ def _body(shown: object) -> Answer:
 
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return float(value)
     raise TypeError(f"{type(value).__name__} cannot be shown as JSON")
 
 
