@@ -38,13 +38,13 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, remember)
     lock = os.open(f"{options.pid_file}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if not _locked(lock):
+    if not _locked(lock, Path(options.pid_file)):
         sys.stderr.write(f"{options.pid_file}: another fleet is running in this folder\n")
         return LOCKED
     Path(options.pid_file).unlink(missing_ok=True)
-    owner = Process(options.owner, options.owner_born)
+    me, owner = Process.of(os.getpid()), Process(options.owner, options.owner_born)
     child = _start(options, lock)
-    Path(options.pid_file).write_text(f"{child.pid}\n", encoding="ascii")
+    Path(options.pid_file).write_text(f"{child.pid} {me.pid} {me.born}\n", encoding="ascii")
     while child.poll() is None and not told and owner.alive():
         time.sleep(LOOK_S)
     ended_by_itself = child.poll() is not None
@@ -69,18 +69,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _locked(lock: int) -> bool:
-    """Wait a while: a service whose guard was killed may still be ending."""
+def _locked(lock: int, pid_file: Path) -> bool:
+    """Take the folder; if the guard that had it was killed, wait a while for its service to end."""
     deadline = time.monotonic() + LOCK_WAIT_S
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            if _guarded(pid_file) or time.monotonic() > deadline:
                 return False
             time.sleep(LOOK_S)
         else:
             return True
+
+
+def _guarded(pid_file: Path) -> bool:
+    """True if the guard that wrote this file is still at work."""
+    try:
+        _, pid, born = pid_file.read_text(encoding="ascii").split()
+    except (FileNotFoundError, ValueError):
+        return False
+    return Process(int(pid), int(born)).alive()
 
 
 def _start(options: argparse.Namespace, lock: int) -> subprocess.Popen[bytes]:

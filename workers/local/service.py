@@ -101,7 +101,7 @@ def launch(start: Start, ready: Callable[[], bool], wait_s: float) -> tuple[Proc
                 guard.wait_gone(STOP_S)
                 raise _failure(start, f"was not ready within {wait_s} s", log.read())
             time.sleep(POLL_S)
-    return guard, int(start.pid_file.read_text(encoding="ascii"))
+    return guard, int(start.pid_file.read_text(encoding="ascii").split()[0])
 
 
 def owner_or_me(owner: Process | None) -> Process:
