@@ -1,6 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help setup setup-tests demo test check format lint types imports tests bench lock clean
 ARGS ?=
 BIN := .venv/bin

@@ -81,7 +81,7 @@ def _start(place: Path, temporary: Path | None, owner: Process, *, console: bool
         remove=temporary,
     )
     try:
-        guard, pid = launch(broker, lambda: _speaks_amqp(ports.amqp), READY_S)
+        guard, pid = launch(broker, lambda: _serves(ports, console=console), READY_S)
     except BaseException:
         mapper_guard.send(signal.SIGTERM)
         raise
@@ -127,6 +127,10 @@ def _environment(place: Path, ports: _Ports) -> dict[str, str]:
         # the start script becomes the server, so that the process number is the server's
         "detached": "1",
     }
+
+
+def _serves(ports: _Ports, *, console: bool) -> bool:
+    return _speaks_amqp(ports.amqp) and (not console or answers(ports.console))
 
 
 def _speaks_amqp(port: int) -> bool:
