@@ -1,0 +1,126 @@
+"""A worker of the product with tasks that do as their row ids say: what the live tests of fetching start and kill."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from celery import Celery, Task
+
+from adapters.throttle.base import Denied, Granted, Limit
+from adapters.throttle.local import LocalThrottle
+from routing.weights import Weights
+from workers.app import make_app, make_worker
+from workers.fetch.permits import PermitBook
+from workers.fetch.plan import FetchPlan
+
+FAIL, KILL, SLOW = 1_000_000, 2_000_000, 3_000_000
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """The plan in a file, as a test writes it."""
+
+    path: Path
+
+    def current(self) -> FetchPlan:
+        told = json.loads(self.path.read_text())
+        weights = {family: Weights(**given) for family, given in told["weights"].items()}
+        return FetchPlan(weights, frozenset(told["paused"]))
+
+
+class CountingThrottle:
+    """A throttle that counts each lease out and in."""
+
+    def __init__(self, limit: Limit, count: Path) -> None:
+        self._inner = LocalThrottle(limit, full=False)
+        self._count = count
+        self._out: set[str] = set()
+        self._granted = self._returned = 0
+        self._lock = threading.Lock()
+
+    def acquire(self, calls: int = 1) -> Granted | Denied:
+        answer = self._inner.acquire(calls)
+        if isinstance(answer, Granted):
+            with self._lock:
+                self._granted += 1
+                self._out.add(answer.lease)
+                self._write()
+        return answer
+
+    def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
+        return self._inner.extend(permit, calls)
+
+    def release(self, permit: Granted, unspent: int = 0) -> None:
+        self._inner.release(permit, unspent)
+        with self._lock:
+            if permit.lease in self._out:
+                self._out.remove(permit.lease)
+                self._returned += 1
+            self._write()
+
+    def pause(self, wait_s: float, reason: str) -> None:
+        self._inner.pause(wait_s, reason)
+
+    def _write(self) -> None:
+        self._count.write_text(json.dumps({"granted": self._granted, "returned": self._returned, "out": len(self._out)}))
+
+
+def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -> None:
+    """Four tasks that write down what they ran; a row's size says what becomes of it."""
+    log = os.open(folder / "ran.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    nap = threading.Event()
+
+    def run(task: Task, rows: list[int]) -> None:
+        queue = task.request.delivery_info["routing_key"]
+        permitted = permits.hand_over(task.request.id) is not None
+        if service_s >= 0:
+            os.write(log, f"{rows[0]} {queue} {time.time():.4f} {os.getpid()} {int(permitted)}\n".encode())
+        if service_s > 0:
+            nap.wait(service_s)
+        if rows[0] >= SLOW:
+            nap.wait((rows[0] - SLOW) / 1000)
+        elif rows[0] >= KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif rows[0] >= FAIL:
+            raise ValueError("a row that fails")
+
+    for name in ("orders.prepare", "shipments.prepare", "returns.prepare", "deliver"):
+        app.task(name=name, bind=True)(run)
+
+
+def main() -> None:
+    told = json.loads(sys.argv[1])
+    folder = Path(told["folder"])
+    throttles = {
+        target: CountingThrottle(Limit(**limit), folder / f"permits-{target}.json") for target, limit in told["limits"].items()
+    }
+    permits = PermitBook(throttles)
+    app = make_app(
+        told["broker_url"],
+        queues=told["queues"],
+        families=told["families"],
+        plan=FilePlan(folder / "plan.json"),
+        permits=permits,
+        task_events=told["events"],
+    )
+    register(app, folder, permits, told["service_s"])
+    worker = make_worker(
+        app,
+        pool=told["pool"],
+        concurrency=told["concurrency"],
+        hostname=told["name"],
+        stop_wait_s=told["stop_wait_s"],
+        loglevel="INFO",
+        logfile=str(folder / "worker.log"),
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+if __name__ == "__main__":
+    main()

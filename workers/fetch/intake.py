@@ -1,0 +1,152 @@
+"""Runs the broker's side of fetching: one channel, a consumer for each queue, a small buffer behind each."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Container
+from functools import partial
+from typing import Any
+
+from amqp import Message as RawMessage
+from amqp.exceptions import AMQPError, NotFound
+
+from workers.fetch.delivered import BACK_HEADER, Delivered
+from workers.fetch.reading import fault_of_body, fault_of_envelope
+
+_log = logging.getLogger(__name__)
+
+PUBLISH_WAIT_S = 5.0
+
+
+class Intake:
+    """Buffers of messages held unacknowledged. Used by the thread that owns the connection and by no other.
+
+    ``arrived`` is called after each good message; a bad one is rejected to the dead-letter exchange here, before Celery
+    sees it.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        known_tasks: Container[str],
+        *,
+        clock: Callable[[], float],
+        arrived: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._known_tasks = known_tasks
+        self._clock = clock
+        self._arrived = arrived
+        self._channel = connection.channel()
+        self._tags: dict[str, str] = {}
+        self.buffers: dict[str, deque[Delivered]] = {}
+
+    @property
+    def consumed(self) -> tuple[str, ...]:
+        """Queues with a consumer now."""
+        return tuple(self._tags)
+
+    def consume(self, queue: str, prefetch: int) -> bool:
+        """Begin to consume, or go on with another prefetch. False if the broker does not have the queue."""
+        if not self._exists(queue):
+            _log.error("queue %s does not exist: nothing is fetched from it until `millrace topology declare`", queue)
+            return False
+        self.cancel(queue)
+        self.buffers.setdefault(queue, deque())
+        # The count holds for consumers made after it on this channel; those made before keep theirs.
+        self._channel.basic_qos(0, prefetch, False)
+        self._tags[queue] = self._channel.basic_consume(
+            queue, callback=partial(self._on_raw, queue), on_cancel=partial(self._on_cancelled, queue)
+        )
+        return True
+
+    def cancel(self, queue: str) -> None:
+        """Take the consumer away; what is buffered stays here."""
+        tag = self._tags.pop(queue, None)
+        if tag is not None:
+            self._channel.basic_cancel(tag)
+
+    def hand_back(self, queue: str) -> int:
+        """Cancel the consumer and give what is buffered back to the queue's head; returns how many."""
+        self.cancel(queue)
+        held = self.buffers.pop(queue, deque())
+        for message in held:
+            self._give_back(message)
+        return len(held)
+
+    def close(self) -> None:
+        """Hand everything back. The channel stays open for the acknowledgements of what runs."""
+        for queue in list(self._tags):
+            self.cancel(queue)
+        count = sum(self.hand_back(queue) for queue in list(self.buffers))
+        if count:
+            _log.info("handed back %d buffered messages", count)
+
+    def forget(self) -> None:
+        """The connection is gone: the broker has everything again already."""
+        self.buffers.clear()
+        self._tags.clear()
+
+    def _on_raw(self, queue: str, raw: Any) -> None:
+        fault = fault_of_envelope(raw.properties, self._known_tasks)
+        if fault is not None:
+            self._refuse(queue, raw, fault)
+            return
+        message = Delivered(raw, self._channel, queue, self._clock())
+        fault = _fault_inside(message)
+        if fault is not None:
+            self._refuse(queue, raw, fault)
+            return
+        self.buffers.setdefault(queue, deque()).append(message)
+        self._arrived()
+
+    def _refuse(self, queue: str, raw: Any, fault: str) -> None:
+        _log.error("message in %s refused to the dead-letter exchange: %s", queue, fault)
+        self._channel.basic_reject(raw.delivery_tag, requeue=False)
+
+    def _on_cancelled(self, queue: str, _tag: str) -> None:
+        _log.error("the broker ended the consumer of %s: the queue was deleted or moved", queue)
+        self._tags.pop(queue, None)
+        self.buffers.pop(queue, None)
+
+    def _exists(self, queue: str) -> bool:
+        channel = self._connection.channel()
+        try:
+            channel.queue_declare(queue, passive=True)
+        except NotFound:
+            return False
+        channel.close()
+        return True
+
+    def _give_back(self, message: Delivered) -> None:
+        # Every way of giving back counts towards the queue's delivery limit (RabbitMQ 3.10: reject, nack, recover, cancel
+        # with close). The first time that is harmless and keeps the place at the head; after that the message is
+        # published anew, so that pauses and restarts alone never make a dead letter of it.
+        if message.came_back and self._publish_anew(message):
+            message.ack()
+        else:
+            message.reject(requeue=True)
+
+    def _publish_anew(self, message: Delivered) -> bool:
+        properties: dict[str, Any] = dict(message.properties)
+        properties["application_headers"] = {k: v for k, v in message.headers.items() if k != BACK_HEADER}
+        channel = self._connection.channel()
+        try:
+            copy = RawMessage(message.body or "", **properties)
+            channel.basic_publish_confirm(
+                copy, exchange="", routing_key=message.queue, mandatory=True, confirm_timeout=PUBLISH_WAIT_S
+            )
+        except (AMQPError, OSError):
+            _log.warning("message of %s could not be published anew: handed back with one delivery counted", message.queue)
+            return False
+        finally:
+            if channel.is_open:
+                channel.close()
+        return True
+
+
+def _fault_inside(message: Delivered) -> str | None:
+    try:
+        body = message.payload
+    except Exception as error:  # noqa: BLE001 whatever a decoder raises on foreign bytes, the message is what is wrong
+        return f"body cannot be decoded ({type(error).__name__})"
+    return fault_of_body(len(message.body or ""), body)
