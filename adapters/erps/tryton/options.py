@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from adapters.erps.tryton.wire import context_of
 from adapters.http.target import Target
 from config.nearest import ConfigError, hint
 
@@ -53,14 +54,14 @@ def from_options(url: str, key: str, options: Mapping[str, Option]) -> TrytonOpt
     return TrytonOptions(url=url, key=key, **read)  # type: ignore[arg-type]  # each name was checked against the fields
 
 
-def target_of(name: str, options: TrytonOptions, context: str) -> Target:
+def target_of(name: str, options: TrytonOptions) -> Target:
     """How HTTP reaches the account. English is asked for because refusals are told apart by their text."""
     return Target(
         name=name,
         base_url=options.url,
         headers=(
             ("authorization", f"bearer {options.key}"),
-            ("x-tryton-context", context),
+            ("x-tryton-context", context_of(options.company)),
             ("accept-language", "en"),
             ("accept", "application/json"),
         ),
