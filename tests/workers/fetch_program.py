@@ -8,8 +8,9 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from celery import Celery, Task
+from celery import Celery
 
 from adapters.throttle.base import Denied, Granted, Limit
 from adapters.throttle.local import LocalThrottle
@@ -75,7 +76,7 @@ def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -
     log = os.open(folder / "ran.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     nap = threading.Event()
 
-    def run(task: Task, rows: list[int]) -> None:
+    def run(task: Any, rows: list[int]) -> None:
         queue = task.request.delivery_info["routing_key"]
         permitted = permits.hand_over(task.request.id) is not None
         if service_s >= 0:

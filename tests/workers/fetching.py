@@ -49,10 +49,9 @@ class Field:
 
     def send(self, queue: str, rows: Sequence[int], **more: Any) -> None:
         """One message a row."""
-        channel = self.connection.channel()
+        channel: Any = self.connection.channel()
         for row in rows:
             self.raw(queue, json.dumps([[[row]], {}, {}]), headers_for(queue, **more), channel=channel)
-        wait_until(lambda: self.depth(queue) >= 0)
         channel.close()
 
     def raw(self, queue: str, body: Any, headers: Any, channel: Any = None, **properties: Any) -> None:
@@ -63,12 +62,13 @@ class Field:
         if headers is not None:
             given["application_headers"] = headers
         given = {name: value for name, value in given.items() if value is not None}
-        place = channel or self.connection.default_channel
-        place.basic_publish(Message(body, **given), names.WORK_EXCHANGE, queue)
+        place: Any = channel or self.connection.default_channel
+        place.basic_publish(Message(body if isinstance(body, bytes) else body.encode(), **given), names.WORK_EXCHANGE, queue)
 
     def depth(self, queue: str) -> int:
         """Messages ready in a queue."""
-        return int(self.connection.default_channel.queue_declare(queue, passive=True).message_count)
+        channel: Any = self.connection.default_channel
+        return int(channel.queue_declare(queue, passive=True).message_count)
 
     def unacked(self, queue: str) -> int:
         """Messages of a queue that some worker holds, as the management API counts them."""
@@ -78,7 +78,7 @@ class Field:
     def dead(self, family: str) -> list[tuple[int, str]]:
         """Row and reason of what is in a dead-letter queue; takes it out."""
         found = []
-        channel = self.connection.default_channel
+        channel: Any = self.connection.default_channel
         while (message := channel.basic_get(names.dead(family), no_ack=True)) is not None:
             with contextlib.suppress(ValueError, TypeError, IndexError, KeyError):
                 found.append((json.loads(message.body)[0][0][0], message.headers["x-death"][0]["reason"]))
