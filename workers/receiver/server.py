@@ -1,0 +1,109 @@
+"""Runs the receiver as one process: granian on our own event loop, until a signal; leaves in order and in bounded time."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from telemetry import Name, emit
+from workers.receiver.announcer import Announcer
+from workers.receiver.app import Application
+from workers.receiver.committer import Committer
+from workers.receiver.doors import Intake
+from workers.receiver.marker import Marker
+
+ANSWER_WITHIN_S = 6.0
+CONFIRM_WITHIN_S = 3.0
+MARK_WITHIN_S = 3.0
+STOP_WITHIN_S = 2.0
+_SWITCH_S = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the server allows any connection, before a source is known."""
+
+    most_connections: int = 1_024
+    header_time_s: float = 10.0
+    header_bytes: int = 65_536
+
+
+def serve(
+    intake: Intake, *, host: str, port: int, bounds: Bounds | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT. ``ready`` is called once the port is open. Raises OSError if it cannot be."""
+    asyncio.run(_serve(intake, host, port, bounds or Bounds(), ready))
+
+
+async def _serve(intake: Intake, host: str, port: int, bounds: Bounds, ready: Callable[[], None]) -> None:
+    # The committing thread wakes between requests: Python's 5 ms turn would be most of a request's time.
+    sys.setswitchinterval(_SWITCH_S)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    parts = _Parts.of(intake, loop)
+    server = _server(parts.application, host, port, bounds)
+    parts.start()
+    serving = asyncio.ensure_future(server.serve())
+    loop.call_soon(ready)
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await parts.finish()
+    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types
+    await asyncio.wait((serving,), timeout=STOP_WITHIN_S)
+    emit(Name.WORKER_STOP_DONE, role="receiver")
+    if not stop.is_set():
+        serving.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The pieces of one running receiver."""
+
+    application: Application
+    committer: Committer
+    announcer: Announcer
+    marker: Marker
+
+    @classmethod
+    def of(cls, intake: Intake, loop: asyncio.AbstractEventLoop) -> "_Parts":
+        marker = Marker(intake.ledger, intake.now)
+        announcer = Announcer(intake.broker_url, marker.note, loop)
+        committer = Committer(intake.ledger, announcer.announce, loop)
+        return cls(Application(intake, committer, announcer), committer, announcer, marker)
+
+    def start(self) -> None:
+        self.marker.start()
+        self.announcer.start()
+        self.committer.start()
+
+    async def finish(self) -> None:
+        """Answer what is open, commit, confirm, note: in this order, each with its deadline."""
+        await self.application.close(ANSWER_WITHIN_S)
+        await self.committer.drain(ANSWER_WITHIN_S)
+        self.committer.close()
+        await self.announcer.close(CONFIRM_WITHIN_S)
+        self.marker.close(MARK_WITHIN_S)
+
+
+def _server(application: Application, host: str, port: int, bounds: Bounds) -> Server:
+    return Server(
+        application,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=bounds.most_connections,
+        backpressure=bounds.most_connections,
+        http1_settings=HTTP1Settings(header_read_timeout=int(bounds.header_time_s * 1000), max_buffer_size=bounds.header_bytes),
+        log_enabled=False,
+        log_level=LogLevels.warning,
+    )
