@@ -1,0 +1,1 @@
+"""NetSuite: the SuiteTalk REST record API, keyed by external ids so that nothing is posted twice."""
