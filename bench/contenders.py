@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import pika
+import pika  # type: ignore[import-untyped]  # ships no types
+import psycopg
 
 from bench import processes
 from bench.load import pour
 from bench.orders import order_id, webhooks
+from bench.peers.job import CREATE_TABLE
 from bench.services import Services
 
 WORKER_PROCESSES = 2
@@ -61,6 +63,8 @@ class Peer:
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_intake(self, services: Services, erp_url: str) -> str:
+        with psycopg.connect(services.database_url) as database:
+            database.execute(CREATE_TABLE)
         port = _free_port()
         command = [
             "uvicorn",
@@ -108,6 +112,9 @@ class Peer:
             "BENCH_ERP_URL": erp_url,
             "BENCH_SLOTS": str(self.slots),
             "BENCH_INTAKE_DEDUPE": str(int(self.intake_dedupe)),
+            # a fleet in production has its bytecode at hand; without this a boot compiles everything each time
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(services.folder.parent / "bytecode"),
             "PYTHONPATH": str(Path(__file__).parents[1]),
         }
         program = str(Path(sys.executable).parent / words[0])
@@ -132,7 +139,7 @@ def _celery(slots: int) -> list[list[str]]:
 
 
 def _dramatiq(slots: int) -> list[list[str]]:
-    module = "bench.peers.dramatiq_threads.worker"
+    module = "bench.peers.dramatiq_threads.app"
     return [["dramatiq", module, "--processes", str(WORKER_PROCESSES), "--threads", str(slots), "--skip-logging"]]
 
 
@@ -142,7 +149,7 @@ def _taskiq(slots: int) -> list[list[str]]:
 
 
 def _faststream() -> list[list[str]]:
-    return [["faststream", "run", "bench.peers.faststream_rabbit.app:app", "--workers", str(WORKER_PROCESSES)]]
+    return [["faststream", "run", "bench.peers.faststream_rabbit.app:app", "--log-level", "warning"]] * WORKER_PROCESSES
 
 
 def _free_port() -> int:

@@ -82,7 +82,7 @@ class Desk(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the base class names it
+    def connection_lost(self, exc: Exception | None) -> None:  # the base class names it
         self._transport = None
 
     def data_received(self, data: bytes) -> None:

@@ -149,7 +149,7 @@ class _Sender(asyncio.Protocol):
         self._settle(int(head[9:12]))
         self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the base class names it
+    def connection_lost(self, exc: Exception | None) -> None:  # the base class names it
         if self._current:
             self._settle(0)
         if not self._end.done():

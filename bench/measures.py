@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from itertools import count
+from typing import Self
 
 from bench import processes
 from bench.contenders import Contender
@@ -52,7 +53,7 @@ def pipeline(contender: Contender, site: Site, *, orders: int, service_s: float)
 
 
 def intake(contender: Contender, site: Site, *, orders: int, connections: int) -> Run:
-    """Accepted webhooks per second and their latency in a closed loop, CPU per 1000; then the workers prove that all are there."""
+    """Accepted webhooks per second and their latency in a closed loop, CPU per 1000; the workers then prove all are there."""
     with _Stage(contender, site, Limits(0.0)) as stage:
         stage.intake()
         batch = list(webhooks(WARM_UP, orders))
@@ -99,7 +100,7 @@ class _Stage:
         self.warm: set[str] = set()
         self.url = ""
 
-    def __enter__(self) -> "_Stage":
+    def __enter__(self) -> Self:
         self.services: Services = self._site.fresh(self._name)
         self.erp = ErpProcess(self.services.folder, self._limits)
         return self

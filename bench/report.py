@@ -68,14 +68,14 @@ def write(results: list[Result], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "latest.json").write_text(json.dumps(as_json(results), indent=2) + "\n")
     pages = [f"# Benchmarks\n\nMeasured {datetime.now(UTC):%Y-%m-%d} on {machine()}. Only ratios within one run mean something."]
-    for result in results:
-        pages.append(f"## {result.title.capitalize()}\n\n{_table(result)}\n\n![{result.title}]({_plot(result, folder)})")
+    pages += [f"## {one.title.capitalize()}\n\n{_table(one)}\n\n![{one.title}]({_plot(one, folder)})" for one in results]
     (folder / "latest.md").write_text("\n\n".join(pages) + "\n")
 
 
 def machine() -> str:
     """What the figures were measured on."""
-    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores, {platform.machine()}, {system}, Python {platform.python_version()}"
 
 
 def _table(result: Result) -> str:

@@ -18,11 +18,6 @@ POSTED = "SELECT 1 FROM orders WHERE order_key = %s AND status = 'posted'"
 FINISH = "UPDATE orders SET status = 'posted', posted_at = now() WHERE order_key = %s"
 
 
-def create_table() -> None:
-    """Make the orders table unless it is there."""
-    _database().execute(job.CREATE_TABLE)
-
-
 def handle(body: bytes) -> None:
     """Do one order: once in the table, once in the ERP. Raises when the message belongs to the dead letters."""
     order = job.read(body)

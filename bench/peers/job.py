@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.orders import SECRET
 
 CREATE_TABLE = """
-CREATE TABLE IF NOT EXISTS orders (
+CREATE TABLE orders (
     order_key text PRIMARY KEY,
     status text NOT NULL,
     total text NOT NULL,

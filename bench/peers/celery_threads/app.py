@@ -41,7 +41,6 @@ def declare_dead_letters() -> None:
 @worker_init.connect
 def _prepare(**_: object) -> None:
     declare_dead_letters()
-    in_threads.create_table()
 
 
 @app.task(name="peer.order")

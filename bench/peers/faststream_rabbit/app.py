@@ -7,7 +7,7 @@ from bench.peers.in_loop import Clients
 from bench.peers.wiring import wiring
 
 rabbit = broker()
-app = FastStream(rabbit, logger=None)
+app = FastStream(rabbit)
 clients = Clients(wiring())
 
 

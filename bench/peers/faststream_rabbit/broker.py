@@ -11,7 +11,7 @@ QUEUE = RabbitQueue("peer.faststream", durable=True, arguments={"x-dead-letter-e
 
 def broker() -> RabbitBroker:
     """A broker with publisher confirms (the channel's default) and as many messages in hand as the wiring says."""
-    return RabbitBroker(f"{wiring().amqp_url}?heartbeat=60", default_channel=Channel(prefetch_count=wiring().slots), logger=None)
+    return RabbitBroker(f"{wiring().amqp_url}?heartbeat=60", default_channel=Channel(prefetch_count=wiring().slots))
 
 
 async def declare(rabbit: RabbitBroker) -> None:

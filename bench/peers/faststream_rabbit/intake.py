@@ -11,7 +11,7 @@ rabbit = broker()
 
 async def publish(body: bytes) -> None:
     """Send one message and wait for the broker's confirm."""
-    await rabbit.publish(body, queue=QUEUE, persist=True)
+    await rabbit.publish(body, queue=QUEUE, persist=True, content_type="application/octet-stream")
 
 
 @asynccontextmanager

@@ -16,7 +16,9 @@ DEAD = "peer.taskiq.dead"
 class DeadLetters(TaskiqMiddleware):
     """Keeps a failed task's message: taskiq itself would acknowledge it."""
 
-    async def on_error(self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException) -> None:  # noqa: ARG002  # taskiq calls it so
+    async def on_error(
+        self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException
+    ) -> None:  # taskiq calls it so
         raw = self.broker.formatter.dumps(message).message
         if broker.write_channel is None:
             raise RuntimeError("the broker was not started") from exception

@@ -1,0 +1,91 @@
+"""The ERP stub accepts, refuses and finds by its limits, and its log is the witness."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.erp import ErpProcess
+from bench.erp_stub import Limits
+from bench.load import pour
+from bench.orders import order_id, webhooks
+
+RECORD = "/services/rest/record/v1/salesOrder"
+
+
+@pytest.fixture
+def erp(tmp_path: Path) -> Iterator[ErpProcess]:
+    process = ErpProcess(tmp_path, Limits(service_s=0.0))
+    yield process
+    process.stop()
+
+
+def put(erp: ErpProcess, key: str, method: str = "PUT") -> int:
+    request = urllib.request.Request(f"{erp.url}{RECORD}/eid:{key}", b"{}" if method == "PUT" else None, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_posting_is_accepted_logged_and_found(erp: ErpProcess) -> None:
+    assert put(erp, "A1") == 204
+    assert put(erp, "A1", "GET") == 200
+    assert put(erp, "B2", "GET") == 404
+    assert [(one.status, one.key) for one in erp.postings()] == [(200, "A1")]
+
+
+def test_the_key_of_a_plain_post_is_its_external_id(erp: ErpProcess) -> None:
+    request = urllib.request.Request(f"{erp.url}{RECORD}", json.dumps({"externalId": "C3"}).encode(), method="POST")
+
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert answer.headers["Location"] == f"{RECORD}/1"
+
+    assert erp.postings()[0].key == "C3"
+
+
+def test_a_doubled_posting_is_told_and_so_is_a_lost_one(erp: ErpProcess) -> None:
+    put(erp, "A1")
+    put(erp, "A1")
+
+    assert erp.verdict({"A1", "B2"}) == "1 lost, 1 doubled of 2"
+    assert not erp.wait_for({"B2"}, within_s=0.05)
+
+
+def test_calls_over_the_rate_are_refused_until_the_limit_is_lifted(erp: ErpProcess) -> None:
+    erp.limit(Limits(service_s=0.0, rate_per_s=0.001, burst=10))
+    answers = [put(erp, f"D{number}") for number in range(12)]
+
+    assert answers == [204] * 10 + [429] * 2
+
+    erp.limit(Limits(service_s=0.0))
+    assert put(erp, "D11") == 204
+
+
+def test_more_calls_at_once_than_allowed_are_refused(tmp_path: Path) -> None:
+    erp = ErpProcess(tmp_path, Limits(service_s=0.1, at_once=4))
+    try:
+        poured = pour(f"{erp.url}{RECORD}", webhooks(0, 16), connections=8)
+    finally:
+        erp.stop()
+
+    assert poured.statuses[429] >= 4
+    assert poured.accepted >= 4
+
+
+def test_a_call_takes_the_service_time(tmp_path: Path) -> None:
+    erp = ErpProcess(tmp_path, Limits(service_s=0.05))
+    began = time.monotonic()
+    try:
+        poured = pour(f"{erp.url}{RECORD}/eid:{order_id(0)}", webhooks(0, 1), connections=1)
+    finally:
+        erp.stop()
+
+    assert poured.accepted == 1
+    assert poured.p50_ms >= 50
+    assert time.monotonic() - began >= 0.05
