@@ -13,6 +13,7 @@ from workers.local.process import Process
 from workers.local.service import Service
 
 LIVE = {"live_services", "rabbitmq", "redis_server", "postgres_server", "rabbit", "broker_url", "redis_url", "postgres_url"}
+PREFIX = "millrace-tests-"
 SHARED_FOLDER = pytest.StashKey[Path]()
 OWNER = pytest.StashKey[Process]()
 
@@ -20,8 +21,9 @@ OWNER = pytest.StashKey[Process]()
 def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", None)
     if given is None:
-        config.stash[SHARED_FOLDER] = Path(tempfile.mkdtemp(prefix="millrace-tests-"))
-        config.stash[OWNER] = Process.of(os.getpid())
+        me = config.stash[OWNER] = Process.of(os.getpid())
+        _sweep()
+        config.stash[SHARED_FOLDER] = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{me.pid}-{me.born}-"))
     else:
         config.stash[SHARED_FOLDER] = Path(given["shared_folder"])
         config.stash[OWNER] = Process(*given["owner"])
@@ -50,6 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("live")
         if item.get_closest_marker("fleet"):
             item.add_marker(pytest.mark.xdist_group("fleet"))
+
+
+def _sweep() -> None:
+    """Remove the folders of sessions that were killed; their services ended with them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*-*"):
+        pid, born, *_ = folder.name.removeprefix(PREFIX).split("-")
+        if not Process(int(pid), int(born)).alive():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parameters(item: pytest.Item) -> set[object]:
