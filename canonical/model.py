@@ -28,13 +28,13 @@ def _no_lone_surrogates_or_nul(text: Any) -> Any:
 Moment = Annotated[datetime, AfterValidator(_aware_utc)]
 """A point in time, aware, always UTC."""
 
-Text = Annotated[str, BeforeValidator(_no_lone_surrogates_or_nul), StringConstraints(max_length=2_000)]
+Text = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_no_lone_surrogates_or_nul)]
 """Free text of a sender, at most 2 000 characters."""
 
 Key = Annotated[
     str,
-    BeforeValidator(_no_lone_surrogates_or_nul),
     StringConstraints(min_length=1, max_length=190, strip_whitespace=True),
+    BeforeValidator(_no_lone_surrogates_or_nul),
 ]
 """A business key: 1 to 190 characters, surrounding white space removed."""
 

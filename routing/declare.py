@@ -77,6 +77,4 @@ def _make(item: Exchange | Queue, channel: Any) -> None:
     if isinstance(item, Exchange):
         channel.exchange_declare(item.name, item.kind, durable=True, auto_delete=False, arguments=dict(item.arguments))
     else:
-        channel.queue_declare(
-            item.name, durable=True, exclusive=False, auto_delete=False, arguments=dict(item.arguments)
-        )
+        channel.queue_declare(item.name, durable=True, exclusive=False, auto_delete=False, arguments=dict(item.arguments))

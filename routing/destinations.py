@@ -10,9 +10,7 @@ from canonical.shipment import Shipment
 from config.fleet import Route
 from routing.verdict import Verdict
 
-Operation = Literal[
-    "order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"
-]
+Operation = Literal["order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"]
 
 
 def targets_of(routes: Sequence[Route], document: Order | Shipment | Return) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What becomes of the row. ``wait_s`` for a retry; ``pause_s`` closes the whole lane; ``stop`` spares the target the
-    rest of the bundle."""
+    rest of the bundle.
+    """
 
     state: Literal["done", "retrying", "parked"]
     attempts: int

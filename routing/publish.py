@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from kombu import Connection
 
@@ -14,7 +14,19 @@ CONFIRM_WAIT_S = 8.0
 BACK_OFF_S = 1.0
 
 
-class Publisher:
+class Publisher(Protocol):
+    """Where letters go: returns those that are safe."""
+
+    def publish(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Publish and wait; returns the confirmed ones. Never raises for what a broker can do."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class BrokerPublisher:
     """Publishes letters with confirms over one connection of its own; thread-safe; opened at first use.
 
     A letter that is not confirmed may still have landed (the broker's memory alarm holds it, then takes it): callers

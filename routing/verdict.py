@@ -18,9 +18,7 @@ def digest_of(document: Order | Shipment | Return) -> str:
     return hashlib.sha256(document.model_dump_json(exclude=_NOT_CONTENT).encode()).hexdigest()
 
 
-def judge(
-    known_version: int, known_as_of: datetime | None, known_digest: str | None, as_of: datetime, digest: str
-) -> Verdict:
+def judge(known_version: int, known_as_of: datetime | None, known_digest: str | None, as_of: datetime, digest: str) -> Verdict:
     """Compare a told state with the known one. The newer state wins, whatever the order of arrival.
 
     Of two states told for the same moment with different content the later arrival wins: senders stamp to the second

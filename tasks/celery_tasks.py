@@ -20,7 +20,8 @@ def register(
     app: Celery, domains: tuple[str, ...], context_of: Callable[[], Context], permit_of: Callable[[str], Granted | None]
 ) -> None:
     """Give the app its tasks. ``context_of`` is called in the process that runs a task, never at import or before a fork;
-    ``permit_of`` hands over the permit that the fetcher took for a task id."""
+    ``permit_of`` hands over the permit that the fetcher took for a task id.
+    """
     for domain in domains:
         app.task(name=prepare_task(domain), bind=True)(_prepare_task(context_of))
     app.task(name=DELIVER_TASK, bind=True)(_deliver_task(context_of, permit_of))
@@ -48,12 +49,12 @@ def _deliver_task(
     def run_deliver(task: Task[Any, Any], rows: list[int]) -> None:
         """Post the deliveries to their target."""
         context = context_of()
-        queue, redelivered = _delivered(task)
+        queue, _ = _delivered(task)
         permit = permit_of(str(task.request.id))
         if permit is None:
             raise Reject("delivered without a permit: the message was not picked by the fetcher", requeue=True)
         try:
-            run(context, Message(queue, tuple(rows), redelivered), permit)
+            run(context, Message(queue, tuple(rows)), permit)
         except ConnectionError as error:
             raise Reject(str(error), requeue=True) from error
 

@@ -17,7 +17,10 @@ from routing.publish import Publisher
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One process's tools. ``channels`` by source name, ``erps``, ``clients`` and ``throttles`` by target; ``draw`` gives [0, 1)."""
+    """One process's tools.
+
+    ``channels`` by source name; ``erps``, ``clients`` and ``throttles`` by target; ``draw`` gives a number in [0, 1).
+    """
 
     fleet: Fleet
     topology: TopologyTable

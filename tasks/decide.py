@@ -59,7 +59,7 @@ class Plan:
         early = self._early(parsed)
         if early is not None:
             return EventEnd(event_id, "waiting", waits_for=str(early))
-        ends = [self._take(event_id, cast(Class, told_class), document) for document in parsed.documents]
+        ends = [self._take(event_id, cast("Class", told_class), document) for document in parsed.documents]
         failure = next((end for end in ends if isinstance(end, Failure)), None)
         if failure is not None:
             return EventEnd(event_id, "parked", failure=failure)
@@ -104,9 +104,7 @@ class Plan:
         if isinstance(document, Order):
             self._orders[head.key] = document
         self.versions.append(
-            NewVersion(
-                head.id, version, event_id, document.number, status, document.as_of, digest, document.model_dump_json()
-            )
+            NewVersion(head.id, version, event_id, document.number, status, document.as_of, digest, document.model_dump_json())
         )
         self.heads[head.key] = replace(head, version=version, status=status, as_of=document.as_of, digest=digest)
 
@@ -127,7 +125,7 @@ class Plan:
             body = self.order_bodies.get(self.heads[key].id)
             if body is None:
                 return None
-            self._orders[key] = cast(Order, read_document(body))
+            self._orders[key] = cast("Order", read_document(body))
         return self._orders[key]
 
 

@@ -25,10 +25,10 @@ def posting_of(claimed: Claimed) -> Posting:
     order = read_document(claimed.order_body) if claimed.order_body else None
     return Posting(
         delivery_id=claimed.id,
-        operation=cast(Operation, claimed.operation),
+        operation=cast("Operation", claimed.operation),
         version=claimed.version,
         document=read_document(claimed.body),
-        order=cast(Order | None, order),
+        order=cast("Order | None", order),
         references=References(cast("dict", claimed.references)),  # type: ignore[type-arg]  # kinds are checked on the way in
         order_remote_id=claimed.order_remote_id,
         attempt=claimed.attempts + 1,

@@ -34,17 +34,17 @@ def forward(context: Context, letters: Sequence[Letter]) -> None:
         emit(Name.LEDGER_WRITE_FAILED, stage="mark_published", error=error)
 
 
-def letters_for_deliveries(context: Context, ready: Sequence[Ready]) -> list[Letter]:
-    """Messages for ready deliveries, bundled as their targets allow."""
-    parcels = [Parcel(r.id, r.target, cast(names.Class, r.cls), r.calls, r.business_key) for r in ready]
-    return deliver_letters(parcels, {name: target.bundle for name, target in context.fleet.targets.items()})
+def letters_for_deliveries(context: Context, ready: Sequence[Ready], *, singly: bool = False) -> list[Letter]:
+    """Messages for ready deliveries, bundled as their targets allow, or one a message."""
+    parcels = [Parcel(r.id, r.target, cast("names.Class", r.cls), r.calls, r.business_key) for r in ready]
+    return deliver_letters(parcels, {} if singly else {name: t.bundle for name, t in context.fleet.targets.items()})
 
 
 def letters_for_events(waiting: Sequence[Waiting]) -> list[Letter]:
     """Messages for accepted events, bundled by queue."""
     grouped: dict[tuple[str, names.Class], list[int]] = {}
     for row in waiting:
-        grouped.setdefault((row.family, cast(names.Class, row.cls)), []).append(row.id)
+        grouped.setdefault((row.family, cast("names.Class", row.cls)), []).append(row.id)
     return [letter for (family, cls), ids in grouped.items() for letter in prepare_letters(family, cls, ids)]
 
 

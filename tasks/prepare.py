@@ -90,8 +90,9 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
         for draft, wish in zip(plan.drafts, wishes, strict=True)
     ]
     ready = ledger.deliveries.write(session, new, now)
-    released = ledger.events.release(session, [str(key) for key in plan.first_told])
+    # Ends first: an event of this very bundle may wait for an order that a later one told.
     ledger.events.settle(session, decided.ends, now)
+    released = ledger.events.release(session, [str(key) for key in plan.first_told])
     return ready, released
 
 
@@ -129,9 +130,7 @@ def _parse(context: Context, event: EventRow) -> Parsed | Unreadable | Failure:
     try:
         return channel.parse(Told(event.source, event.topic, event.headers, event.body, event.received_at))
     except Exception as error:  # noqa: BLE001  one event our own code fails on must not take its bundle along
-        emit(
-            Name.STEP_RUN_FAILED, stage="parse", source=event.source, topic=event.topic, event_id=event.id, error=error
-        )
+        emit(Name.STEP_RUN_FAILED, stage="parse", source=event.source, topic=event.topic, event_id=event.id, error=error)
         return Failure(
             FailureClass.DEFECT,
             type(error).__name__,

@@ -29,11 +29,10 @@ LEDGER_REST_S = 4
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A delivery message as it was fetched. ``redelivered``: an earlier worker held it and gave no answer."""
+    """A delivery message as it was fetched."""
 
     queue: str
     rows: tuple[int, ...]
-    redelivered: bool
 
 
 def run(context: Context, message: Message, permit: Granted) -> None:
@@ -45,7 +44,8 @@ def run(context: Context, message: Message, permit: Granted) -> None:
         claimed, left = claim(context, message, target, token)
     except LedgerUnavailable as error:
         emit(Name.LEDGER_WRITE_FAILED, stage="claim", target=target_name, error=error)
-        return send_round(context, message)
+        send_round(context, message)
+        return
     with context.caller(target_name, permit) as caller:
         settlements = list(attempts(context, target_name, target, claimed, caller))
     try:
@@ -53,7 +53,8 @@ def run(context: Context, message: Message, permit: Granted) -> None:
     except LedgerUnavailable as error:
         # The outcomes are lost, the claims are not: when they end, each row is looked up by key before anything is sent.
         emit(Name.LEDGER_WRITE_FAILED, stage="settle", target=target_name, error=error)
-        return send_round(context, message)
+        send_round(context, message)
+        return
     calls = {row.id: row.calls for row in claimed} | {row.id: row.calls for row in left}
     again = letters_again(context, message, settlements, left, calls)
     forward(context, [*again, *letters_for_deliveries(context, successors)])
@@ -77,7 +78,7 @@ def attempts(
         started_at = context.now()
         if stopped is not None:
             handed_back = replace(stopped, attempts=row.attempts, uncertain=row.uncertain)
-            yield _settlement(context, row, "HandedBack", "", handed_back, started_at)
+            yield _settlement(context, row, handed_back, started_at, outcome="HandedBack")
             continue
         if row.lost_claims >= context.topology.delivery_limit:
             yield _poisoned(row, started_at)
@@ -93,7 +94,7 @@ def attempts(
         if fate.stop:
             stopped = replace(fate, failure=None, state="retrying", wait_s=max(fate.wait_s, 1.0))
         _tell(context, row, outcome, fate, started_at)
-        yield _settlement(context, row, type(outcome).__name__, getattr(outcome, "reason", ""), fate, started_at)
+        yield _settlement(context, row, fate, started_at, outcome=type(outcome).__name__, detail=getattr(outcome, "reason", ""))
 
 
 def settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:
@@ -115,26 +116,28 @@ def letters_again(
     calls: Mapping[int, int],
 ) -> list[Letter]:
     """Messages for the rows that are to be worked on again: by the ladder, in bundles of the same rest."""
-    due = [(s.id, s.due_at) for s in settlements if s.state == "retrying"]
-    # A row another worker holds comes back with that worker's message, unless this very message is what came back.
-    due += [(u.id, u.look_again_at) for u in left if u.look_again_at and (message.redelivered or u.state != "claimed")]
+    now = context.now()
     by_rung: dict[int | None, list[int]] = {}
-    for row_id, due_at in due:
-        rung_s = rung_for(rest_s(due_at, context.now()), context.topology.ladder_s)
-        by_rung.setdefault(rung_s, []).append(row_id)
+    for settled in settlements:
+        if settled.state == "retrying":
+            rung_s = rung_for(rest_s(settled.due_at, now), context.topology.ladder_s)
+            by_rung.setdefault(rung_s, []).append(settled.id)
+    bundles = [(rung_s, part) for rung_s, rows in by_rung.items() for part in parts(tuple(rows), len(message.rows))]
+    # A row that another worker holds is asked for again, alone, when that claim ends: if the worker died of it, only it
+    # shows; if the worker lives, the row is done by then and the letter ends there.
+    bundles += [
+        (rung_for(rest_s(row.look_again_at, now), context.topology.ladder_s), (row.id,)) for row in left if row.look_again_at
+    ]
     return [
         Letter(message.queue, DELIVER_TASK, part, _shown(part), calls=sum(calls[i] for i in part), rung_s=rung_s)
-        for rung_s, rows in by_rung.items()
-        for part in parts(tuple(rows), len(message.rows))
+        for rung_s, part in bundles
     ]
 
 
 def send_round(context: Context, message: Message) -> None:
     """Send the whole message once round the shortest fitting rung. Raises ConnectionError if the broker did not take it."""
     rung_s = rung_for(LEDGER_REST_S, context.topology.ladder_s)
-    letter = Letter(
-        message.queue, DELIVER_TASK, message.rows, _shown(message.rows), calls=len(message.rows), rung_s=rung_s
-    )
+    letter = Letter(message.queue, DELIVER_TASK, message.rows, _shown(message.rows), calls=len(message.rows), rung_s=rung_s)
     if not context.publisher.publish([letter]):
         raise ConnectionError("neither the ledger nor the broker took the deliveries; the message stays where it was")
 
@@ -191,7 +194,7 @@ def _poisoned(row: Claimed, started_at: datetime) -> Settlement:
 
 
 def _settlement(
-    context: Context, row: Claimed, outcome: str, detail: str, fate: Fate, started_at: datetime
+    context: Context, row: Claimed, fate: Fate, started_at: datetime, *, outcome: str, detail: str = ""
 ) -> Settlement:
     failure = fate.failure
     if failure is not None and failure.code == "defect":
@@ -214,9 +217,7 @@ def _settlement(
 def _tell(context: Context, row: Claimed, outcome: Outcome, fate: Fate, started_at: datetime) -> None:
     now = context.now()
     emit(
-        {"parked": Name.DELIVERY_PARK_DONE, "retrying": Name.DELIVERY_RETRY_SCHEDULED}.get(
-            fate.state, Name.DELIVERY_POST_STOP
-        ),
+        {"parked": Name.DELIVERY_PARK_DONE, "retrying": Name.DELIVERY_RETRY_SCHEDULED}.get(fate.state, Name.DELIVERY_POST_STOP),
         correlation_id=row.correlation_id,
         delivery_id=row.id,
         key=row.business_key,
@@ -232,9 +233,7 @@ def _tell(context: Context, row: Claimed, outcome: Outcome, fate: Fate, started_
         uncertain=fate.uncertain,
         wait_s=fate.wait_s if fate.state == "retrying" else None,
         duration_s=(now - started_at) / timedelta(seconds=1),
-        end_to_end_s=(now - row.accepted_at) / timedelta(seconds=1)
-        if isinstance(outcome, Done | AlreadyDone)
-        else None,
+        end_to_end_s=(now - row.accepted_at) / timedelta(seconds=1) if isinstance(outcome, Done | AlreadyDone) else None,
         error_code=fate.failure.code if fate.failure else None,
         reason=getattr(outcome, "reason", None),
     )

@@ -20,7 +20,7 @@ from config.nearest import ConfigError, hint
 from config.settings import Secrets, Settings
 from config.topology import load_topology
 from ledger.session import Ledger
-from routing.publish import Publisher
+from routing.publish import BrokerPublisher
 from tasks.context import Context
 from telemetry import Name, emit
 
@@ -33,7 +33,7 @@ def build_context(settings: Settings, secrets: Secrets) -> Context:
         fleet=fleet,
         topology=load_topology(),
         ledger=Ledger(settings.ledger_url.get_secret_value()),
-        publisher=Publisher(settings.broker_url.get_secret_value()),
+        publisher=BrokerPublisher(settings.broker_url.get_secret_value()),
         channels=build_channels(fleet),
         erps=erps,
         clients={name: Client(erp.http) for name, erp in erps.items()},

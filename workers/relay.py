@@ -74,7 +74,12 @@ class Relay:
             events = ledger.events.unpublished(session, now - UNCONFIRMED_AFTER, MOST_ROWS)
             ready = ledger.deliveries.unpublished(session, now - UNCONFIRMED_AFTER, MOST_ROWS)
             overdue = ledger.deliveries.overdue(session, now - OVERDUE_AFTER, MOST_ROWS)
-        return [*letters_for_events(events), *letters_for_deliveries(self._context, [*ready, *overdue])]
+        # An overdue row may have killed its worker: alone it can take no other row along.
+        return [
+            *letters_for_events(events),
+            *letters_for_deliveries(self._context, ready),
+            *letters_for_deliveries(self._context, overdue, singly=True),
+        ]
 
     def _stranded(self) -> list[Letter]:
         with self._context.ledger.write() as session:

@@ -1,7 +1,6 @@
 """Runs `millrace failures|crossrefs|weights`: the failure desk, the master data it asks for, and the weights in force."""
 
 import csv
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +19,7 @@ Keys = Annotated[list[str], typer.Argument(help="e12 an event, d34 a delivery, m
 
 @failures.command("list", epilog="Example: millrace failures list --class rejected")
 def list_failures(
-    cls: Annotated[
-        str | None, typer.Option("--class", help="malformed, rejected, exhausted, poison, defect or orphan.")
-    ] = None,
+    cls: Annotated[str | None, typer.Option("--class", help="malformed, rejected, exhausted, poison, defect or orphan.")] = None,
     most: Most = 50,
     as_json: Json = False,
 ) -> None:

@@ -17,6 +17,4 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-EPILOG = (
-    "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused, 5 in part, 69 service away, 75 try again, 130 interrupted."
-)
+EPILOG = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused, 5 in part, 69 service away, 75 try again, 130 interrupted."

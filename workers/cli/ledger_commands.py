@@ -111,9 +111,7 @@ def trace_document(document: str, as_json: Json = False) -> None:
 
 @deliveries.command("list", epilog="Example: millrace deliveries list --target sandbox --state retrying")
 def list_deliveries(
-    state: Annotated[
-        str | None, typer.Option(help="ready, queued, claimed, retrying, waiting, done, parked or dropped.")
-    ] = None,
+    state: Annotated[str | None, typer.Option(help="ready, queued, claimed, retrying, waiting, done, parked or dropped.")] = None,
     target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
     most: Most = 50,
     as_json: Json = False,
@@ -170,12 +168,16 @@ def _tell(story: "Story", as_json: bool) -> None:
     keys = {d.id: f"{d.kind}/{d.source}/{d.key}" for d in story.documents}
     lines: list[tuple[object, str, str]] = []
     lines += [(e.received_at, "told", f"event {e.id} {e.topic} ({e.state})") for e in story.events]
-    lines += [(v.written_at, "written", f"{keys[v.document_id]} version {v.version}, by event {v.event_id}") for v in story.versions]
+    lines += [
+        (v.written_at, "written", f"{keys[v.document_id]} version {v.version}, by event {v.event_id}") for v in story.versions
+    ]
     lines += [(d.created_at, "decided", f"delivery {d.id} {d.operation} to {d.target} ({d.state})") for d in story.deliveries]
     lines += [(a.ended_at, "tried", f"delivery {a.delivery_id}: {a.outcome} {a.detail}".rstrip()) for a in story.attempts]
     lines.sort(key=lambda line: str(line[0]))
     show_table(["when", "", "what"], ([str(at)[:23], verb, what] for at, verb, what in lines))
     for d in story.deliveries:
         if d.failure_reason:
-            say(f"delivery {d.id} is {d.state} for {age(d.settled_at or d.created_at)}: {d.failure_reason}. Remedy: {d.failure_remedy}")
+            say(
+                f"delivery {d.id} is {d.state} for {age(d.settled_at or d.created_at)}: {d.failure_reason}. Remedy: {d.failure_remedy}"
+            )
     return None

@@ -85,7 +85,9 @@ def _on_broker(*, change: bool) -> "list[Finding]":
         with Connection(broker_url(loaded), connect_timeout=5) as connection:
             return declare_topology(connection, wanted) if change else inspect(connection, wanted)
     except (OSError, AMQPError) as error:
-        fail(f"the broker does not answer as it should: {type(error).__name__}; is it up, may this user declare?", Exit.UNAVAILABLE)
+        fail(
+            f"the broker does not answer as it should: {type(error).__name__}; is it up, may this user declare?", Exit.UNAVAILABLE
+        )
 
 
 def _end(findings: "list[Finding]", remedy: str) -> None:

@@ -1,0 +1,68 @@
+"""The fleet file and the settings: a wrong key stops the boot and names the nearest right one."""
+
+from pathlib import Path
+
+import pytest
+
+from config.fleet import load_fleet
+from config.nearest import ConfigError
+from config.settings import DEFAULT_FLEET, load_secrets, load_settings
+
+
+def fleet_with(folder: Path, old: str, new: str) -> Path:
+    text = DEFAULT_FLEET.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "fleet.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("burst = 10", "brust = 10", "did you mean 'burst'"),
+        ('adapter = "netsuite"', 'adaptor = "netsuite"', "did you mean 'adapter'"),
+        ('target = "sandbox"', 'target = "sandbx"', "did you mean 'sandbox'"),
+        ('"orders", "shipments"', '"ordres", "shipments"', "did you mean 'orders'"),
+        ("rate_per_s = 50", "rate_per_s = 0", "greater than 0"),
+        ("[sources.shopify]", "[sources.Shopify]", "pattern"),
+        ("[pools.prepare]", "[pools.prepare", "not TOML"),
+    ],
+)
+def test_a_wrong_fleet_file_is_named_with_its_remedy(tmp_path: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(ConfigError, match="fleet.toml") as caught:
+        load_fleet(fleet_with(tmp_path, old, new))
+
+    assert told in str(caught.value)
+
+
+def test_an_unknown_setting_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'MILLRACE_BROKER_URL'"):
+        load_settings({"MILLRACE_BROKER_ULR": "amqp://x"})
+
+
+def test_layers_are_toml_below_environment_below_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('log_level = "error"\nenvironment = "file"\nreceiver_port = 1\n', encoding="utf-8")
+    env = {"MILLRACE_SETTINGS_FILE": str(file), "MILLRACE_ENVIRONMENT": "env", "MILLRACE_RECEIVER_PORT": "2"}
+
+    settings = load_settings(env, receiver_port=3)
+
+    assert (settings.log_level, settings.environment, settings.receiver_port) == ("error", "env", 3)
+
+
+def test_a_secret_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://u:hush@h/d\n", encoding="utf-8")
+    (tmp_path / "key").write_text("hush-key\n", encoding="utf-8")
+
+    settings = load_settings({"MILLRACE_LEDGER_URL_FILE": str(tmp_path / "url")})
+    secrets = load_secrets({"MILLRACE_SECRET_SHOPIFY_FILE": str(tmp_path / "key")})
+
+    assert settings.ledger_url.get_secret_value() == "postgresql://u:hush@h/d"
+    assert secrets["SHOPIFY"] == b"hush-key"
+    assert "hush" not in repr(settings) + repr(secrets)
+
+
+def test_a_missing_secret_says_what_to_export() -> None:
+    with pytest.raises(ConfigError, match="MILLRACE_SECRET_SHOPIFY"):
+        load_secrets({})["SHOPIFY"]

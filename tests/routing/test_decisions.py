@@ -1,0 +1,92 @@
+"""Verdicts, destinations, classes and topology: the pure decisions of a document's way."""
+
+from itertools import permutations
+
+import pytest
+
+from config.fleet import ClassRule, Route
+from config.topology import load_topology
+from routing import names
+from routing.classes import class_of_document
+from routing.destinations import operation_of, targets_of
+from routing.topology import build_topology
+from routing.verdict import Verdict, digest_of, judge
+from tests.documents import a_return, a_shipment, an_order
+
+
+@pytest.mark.parametrize("arrival", list(permutations([0, 1, 2, 3])))
+def test_the_newest_state_wins_whatever_the_order_of_arrival(arrival: tuple[int, ...]) -> None:
+    version, as_of, digest, note = 0, None, None, ""
+    for moment in arrival:
+        told = an_order(told_at=moment, note=f"state {moment}")
+        if judge(version, as_of, digest, told.as_of, digest_of(told)) in ("first", "newer"):
+            version, as_of, digest, note = version + 1, told.as_of, digest_of(told), told.note or ""
+
+    assert note == "state 3"
+
+
+def test_the_same_content_told_later_is_no_new_state() -> None:
+    first, again = an_order(told_at=0), an_order(told_at=60)
+
+    assert judge(1, first.as_of, digest_of(first), again.as_of, digest_of(again)) == "same"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "known", "expected"),
+    [
+        ("first", "open", "expected", "order.create"),
+        ("first", "cancelled", "expected", None),
+        ("newer", "open", "open", "order.update"),
+        ("newer", "cancelled", "open", "order.cancel"),
+        ("newer", "cancelled", "cancelled", None),
+    ],
+)
+def test_an_orders_states_ask_for_the_right_effect(verdict: Verdict, status: str, known: str, expected: str | None) -> None:
+    assert operation_of(an_order(status=status), verdict, known) == expected
+
+
+def test_a_cancelled_shipment_that_was_never_posted_asks_for_nothing() -> None:
+    assert operation_of(a_shipment(status="cancelled"), "first", "expected") is None
+    assert operation_of(a_shipment(), "first", "expected") == "shipment.create"
+    assert operation_of(a_return(), "first", "expected") == "return.create"
+
+
+def test_a_document_goes_to_every_matching_target_once() -> None:
+    routes = (
+        Route(target="a", sources=("shop*",)),
+        Route(target="b", kinds=("return",)),
+        Route(target="a"),
+        Route(target="c", sources=("other",)),
+    )
+
+    assert targets_of(routes, an_order()) == ("a",)
+    assert targets_of(routes, a_return()) == ("a", "b")
+
+
+def test_a_shipment_takes_the_class_its_order_earns() -> None:
+    rules = (ClassRule.model_validate({"class": "high", "shipping_methods": ["express"]}),)
+    express = an_order(shipping_method="DHL Express")
+
+    assert class_of_document(rules, express, express, "normal") == "high"
+    assert class_of_document(rules, a_shipment(), express, "low") == "high"
+    assert class_of_document(rules, a_shipment(), an_order(), "low") == "low"
+
+
+def test_dear_orders_go_first() -> None:
+    rules = (ClassRule.model_validate({"class": "high", "total_at_least": 500}),)
+
+    assert class_of_document(rules, an_order(total="500.00"), None, "normal") == "high"
+    assert class_of_document(rules, an_order(total="499.99"), None, "normal") == "normal"
+
+
+def test_every_work_queue_is_quorum_limited_and_dead_letters_at_least_once() -> None:
+    topology = build_topology(load_topology(), ["netsuite"])
+
+    assert topology.work_queues == {names.queue(f, c) for f in topology.families for c in names.CLASSES}
+    for queue in topology.queues:
+        assert queue.arguments["x-queue-type"] == "quorum"
+        if queue.name in topology.work_queues:
+            assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+            assert queue.arguments["x-overflow"] == "reject-publish"
+            assert queue.arguments["x-delivery-limit"] == load_topology().delivery_limit
+            assert queue.arguments["x-dead-letter-routing-key"] in topology.dead_queues
