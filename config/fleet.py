@@ -116,15 +116,11 @@ class Fleet(Part):
     def _names_meet(self) -> "Fleet":
         for route in self.routes:
             if route.target not in self.targets:
-                raise ValueError(
-                    f"routes: target {route.target!r} is not configured; {hint(route.target, self.targets)}"
-                )
+                raise ValueError(f"routes: target {route.target!r} is not configured; {hint(route.target, self.targets)}")
         for pool_name, pool in self.pools.items():
             for family in pool.families:
                 if family not in self.families:
-                    raise ValueError(
-                        f"pools.{pool_name}: family {family!r} does not exist; {hint(family, self.families)}"
-                    )
+                    raise ValueError(f"pools.{pool_name}: family {family!r} does not exist; {hint(family, self.families)}")
         for family in self.weights:
             if family not in self.families:
                 raise ValueError(f"weights: family {family!r} does not exist; {hint(family, self.families)}")

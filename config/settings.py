@@ -92,9 +92,7 @@ class Secrets(Mapping[str, bytes]):
         return f"Secrets({', '.join(sorted(self._values))})"
 
 
-def load_settings(
-    environment: Mapping[str, str] | None = None, file: Path | None = None, **command_line: object
-) -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None, file: Path | None = None, **command_line: object) -> Settings:
     """Merge the layers and check them. Raises ConfigError naming every wrong key and the nearest right one.
 
     ``environment`` defaults to the process's own; ``file`` to ``MILLRACE_SETTINGS_FILE`` if that is set.

@@ -72,9 +72,7 @@ def look_up(session: Session, wanted: Iterable[tuple[str, str, str, str]]) -> Ma
 def listed(session: Session, target: str | None, kind: str | None, most: int) -> list[CrossRef]:
     """Cross-references of a target and kind, in key order."""
     c = crossrefs.c
-    query = (
-        select(c.target, c.kind, c.source, c.key, c.remote_id).order_by(c.target, c.kind, c.key, c.source).limit(most)
-    )
+    query = select(c.target, c.kind, c.source, c.key, c.remote_id).order_by(c.target, c.kind, c.key, c.source).limit(most)
     if target:
         query = query.where(c.target == target)
     if kind:

@@ -74,10 +74,7 @@ def file(session: Session, letter: NewDeadLetter, failure: Failure, now: datetim
 def listed(session: Session, most: int) -> Sequence[DeadLetter]:
     """Filed dead letters, newest first."""
     c = dead_letters.c
-    query = (
-        select(c.id, c.family, c.queue, c.reason, c.task, c.rows, c.died_at, c.state).order_by(c.id.desc()).limit(most)
-    )
+    query = select(c.id, c.family, c.queue, c.reason, c.task, c.rows, c.died_at, c.state).order_by(c.id.desc()).limit(most)
     return [
-        DeadLetter(r.id, r.family, r.queue, r.reason, r.task, tuple(r.rows), r.died_at, r.state)
-        for r in session.execute(query)
+        DeadLetter(r.id, r.family, r.queue, r.reason, r.task, tuple(r.rows), r.died_at, r.state) for r in session.execute(query)
     ]

@@ -112,7 +112,8 @@ class Settlement:
 
 def busy_entities(session: Session, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Which (target, entity) pairs have an unfinished delivery. Locks those rows: a settlement that runs at the same
-    time either is seen here, or sees the delivery that is about to be written behind it."""
+    time either is seen here, or sees the delivery that is about to be written behind it.
+    """
     wanted = sorted(set(pairs))
     if not wanted:
         return set()
@@ -177,9 +178,7 @@ def claim(
 def extend(session: Session, ids: Sequence[int], token: str, until: datetime) -> set[int]:
     """Keep a claim longer; returns the rows that are still ours."""
     c = deliveries.c
-    statement = (
-        update(deliveries).where(c.id.in_(ids), c.claim == token, c.state == "claimed").values(claimed_until=until)
-    )
+    statement = update(deliveries).where(c.id.in_(ids), c.claim == token, c.state == "claimed").values(claimed_until=until)
     return set(session.execute(statement.returning(c.id)).scalars())
 
 

@@ -135,7 +135,5 @@ def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
     if not heads:
         return {}
     c = versions.c
-    query = select(c.document_id, c.body).where(
-        tuple_(c.document_id, c.version).in_([(h.id, h.version) for h in heads])
-    )
+    query = select(c.document_id, c.body).where(tuple_(c.document_id, c.version).in_([(h.id, h.version) for h in heads]))
     return {document_id: body for document_id, body in session.execute(query)}

@@ -115,9 +115,7 @@ def settle(session: Session, ends: Iterable[EventEnd], now: datetime) -> None:
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
     """Note that the broker confirmed the messages of these events."""
     if ids:
-        session.execute(
-            update(events).where(events.c.id.in_(ids), events.c.state == "accepted").values(published_at=now)
-        )
+        session.execute(update(events).where(events.c.id.in_(ids), events.c.state == "accepted").values(published_at=now))
 
 
 def release(session: Session, waited_for: Sequence[str]) -> list[Waiting]:

@@ -111,9 +111,7 @@ def parked_deliveries(session: Session, ids: Sequence[int]) -> list[ParkedDelive
     return [ParkedDelivery(*row) for row in session.execute(query)]
 
 
-def retry_delivery(
-    session: Session, delivery_id: int, references: Mapping[str, Mapping[str, str]], now: datetime
-) -> list[Ready]:
+def retry_delivery(session: Session, delivery_id: int, references: Mapping[str, Mapping[str, str]], now: datetime) -> list[Ready]:
     """Give a parked delivery back to work with fresh references and attempts. Its doubt stays: it is looked up first."""
     c = deliveries.c
     statement = (
@@ -137,10 +135,7 @@ def drop_delivery(session: Session, delivery_id: int, now: datetime) -> tuple[bo
     """Give a parked delivery up for good: its effect was made by hand, or is not wanted. Its successors may go."""
     c = deliveries.c
     statement = (
-        update(deliveries)
-        .where(c.id == delivery_id, c.state == "parked")
-        .values(state="dropped", settled_at=now)
-        .returning(c.id)
+        update(deliveries).where(c.id == delivery_id, c.state == "parked").values(state="dropped", settled_at=now).returning(c.id)
     )
     dropped = list(session.execute(statement).scalars())
     return bool(dropped), let_go(session, dropped)

@@ -14,7 +14,8 @@ _FOLDER = Path(__file__).with_name("migrations")
 
 def upgrade(ledger: Ledger) -> tuple[str | None, str]:
     """Bring the tables to the newest shape; returns the revision before and after. Safe to repeat and to run twice at once
-    on PostgreSQL, where a lock lets one run at a time."""
+    on PostgreSQL, where a lock lets one run at a time.
+    """
     before = current(ledger)
     config = _config()
     with ledger.engine.begin() as connection:

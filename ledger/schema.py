@@ -193,9 +193,7 @@ dead_letters = Table(
 )
 
 # Indexes over the rows that still wait for something stay small however many rows are done.
-Index(
-    "ix_events_open", events.c.id, sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'")
-)
+Index("ix_events_open", events.c.id, sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'"))
 Index(
     "ix_events_waiting",
     events.c.waits_for,

@@ -38,9 +38,7 @@ class Ledger:
                 },
             }
         )
-        self._engine = create_engine(
-            url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, **options
-        )
+        self._engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, **options)
         if self._lite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)

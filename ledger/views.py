@@ -174,9 +174,7 @@ def find_documents(session: Session, wanted: str) -> list[DocumentView]:
 def document_body(session: Session, document_id: int, version: int) -> str | None:
     """Canonical JSON of one version; personal data."""
     c = versions.c
-    return session.execute(
-        select(c.body).where(c.document_id == document_id, c.version == version)
-    ).scalar_one_or_none()
+    return session.execute(select(c.body).where(c.document_id == document_id, c.version == version)).scalar_one_or_none()
 
 
 def find_delivery(session: Session, delivery_id: int) -> DeliveryView | None:
@@ -190,9 +188,7 @@ def tell_story(session: Session, source: str, order_key: str) -> Story:
     heads = [
         DocumentView(*row)
         for row in session.execute(
-            _document_query()
-            .where(documents.c.source == source, documents.c.order_key == order_key)
-            .order_by(documents.c.id)
+            _document_query().where(documents.c.source == source, documents.c.order_key == order_key).order_by(documents.c.id)
         )
     ]
     told = _versions_of(session, [h.id for h in heads])

@@ -116,8 +116,6 @@ def _rows_in(body: bytes) -> tuple[int, ...]:
         rows = args[0]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ()
-    if not isinstance(rows, list) or not all(
-        isinstance(r, int) and not isinstance(r, bool) and 0 < r < 2**63 for r in rows
-    ):
+    if not isinstance(rows, list) or not all(isinstance(r, int) and not isinstance(r, bool) and 0 < r < 2**63 for r in rows):
         return ()
     return tuple(rows)
