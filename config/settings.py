@@ -75,6 +75,9 @@ class Secrets(Mapping[str, bytes]):
     def __init__(self, values: Mapping[str, bytes]) -> None:
         self._values = dict(values)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
     def __getitem__(self, name: str) -> bytes:
         try:
             return self._values[name]

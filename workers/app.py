@@ -1,10 +1,11 @@
 """Runs the Celery app of a worker: the measured base configuration, our fetching, our pools; all given by parameter."""
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_ready
 from kombu import Exchange, Queue
 
 from routing import names
@@ -19,6 +20,8 @@ PoolKind = Literal["prefork", "threads"]
 HEARTBEAT_S = 30
 IO_WAIT_S = 20
 CONNECT_WAIT_S = 10
+LOST_WAIT_S = 3.0
+"""How long the answer of a process that ended may still be under way before its message goes back."""
 
 
 def make_app(
@@ -73,6 +76,17 @@ def make_worker(
     return app.Worker(pool=bounded, concurrency=concurrency, hostname=hostname, **quiet, **options)
 
 
+def use_own_logging(configure: Callable[[], None]) -> None:
+    """Have Celery leave logging to ``configure``, which is called again in every forked child."""
+    setup_logging.connect(lambda **_: configure(), weak=False)
+    worker_process_init.connect(lambda **_: configure(), weak=False)
+
+
+def when_ready(act: Callable[[], None]) -> None:
+    """Call ``act`` once the worker of this process consumes."""
+    worker_ready.connect(lambda **_: act(), weak=False)
+
+
 def _undeclared(queue: str) -> Queue:
     exchange = Exchange(names.WORK_EXCHANGE, "direct", no_declare=True)
     return Queue(queue, exchange, routing_key=queue, no_declare=True)
@@ -96,6 +110,7 @@ def _reliability() -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_detect_quorum_queues": False,
         "worker_disable_rate_limits": True,
+        "worker_lost_wait": LOST_WAIT_S,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "enable_utc": True,

@@ -2,8 +2,10 @@
 
 from config.fleet import FamilyWeights, Fleet
 from ledger import controls
-from ledger.session import Session
+from ledger.session import Ledger, Session
+from routing.weights import Weights
 from tasks.context import Context
+from workers.fetch.plan import FetchPlan
 
 _WEIGHTS = "weights."
 _PAUSED = "paused."
@@ -30,3 +32,22 @@ def put_weights(context: Context, family: str, weights: FamilyWeights) -> None:
     """Set a family's weights for the whole fleet."""
     with context.ledger.write() as session:
         controls.put(session, f"{_WEIGHTS}{family}", weights.model_dump(), context.now())
+
+
+class LedgerPlan:
+    """The plan a worker's fetcher goes by: the controls in the ledger over the fleet file."""
+
+    def __init__(self, ledger: Ledger, fleet: Fleet) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+
+    def current(self) -> FetchPlan:
+        """Read it now. Raises one of LedgerUnavailable; the fetcher then keeps the last one."""
+        with self._ledger.read() as session:
+            weights = weights_in_force(session, self._fleet)
+            paused = paused_families(session, self._fleet)
+        return FetchPlan({family: _as_turns(w) for family, w in weights.items()}, paused)
+
+
+def _as_turns(weights: FamilyWeights) -> Weights:
+    return Weights(weights.high, weights.normal, weights.low, weights.strict)

@@ -1,6 +1,7 @@
 """Runs one process by role: relay, recorder, worker; each starts its telemetry, works until it is told to stop, and leaves tidily."""
 
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -16,26 +17,37 @@ from ledger import views
 from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
+from tasks.celery_tasks import register
 from tasks.context import Context
 from telemetry import Name, backlog, emit, logs, metrics, otel, sentry
-from workers.bootstrap import build_context, close_context, now
+from workers.app import make_app, make_worker, use_own_logging, when_ready
+from workers.bootstrap import build_channels, build_context, close_context, now, per_process
+from workers.fetch.permits import PermitBook
+from workers.plan import LedgerPlan
+from workers.receiver.doors import Intake, classify_by, doors_of
+from workers.receiver.server import serve as receive
 from workers.recorder import Recorder
 from workers.relay import Relay
 
 
-def start_telemetry(settings: Settings, role: str) -> metrics.Metrics:
+def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
     """Logs, metrics, and where configured Sentry and OpenTelemetry, for this process."""
-    logs.configure(settings.log_level, {"json": True, "console": False}.get(settings.log_format))
+    configure_logs(settings)
     dsn = settings.sentry_dsn.get_secret_value()
     if dsn:
         sentry.start(dsn, release(), settings.environment, server_name=role)
     if settings.otel_endpoint:
         otel.start(settings.otel_endpoint, service=f"millrace-{role}", version=release(), instance=role)
     measured = metrics.start()
-    if settings.metrics_port:
+    if settings.metrics_port and serve_metrics:
         measured.serve(settings.metrics_port, settings.metrics_host)
     emit(Name.WORKER_START_DONE, role=role)
     return measured
+
+
+def configure_logs(settings: Settings) -> None:
+    """Structured logs on stderr in the settings' form and from their level on."""
+    logs.configure(settings.log_level, {"json": True, "console": False}.get(settings.log_format))
 
 
 def release() -> str:
@@ -70,6 +82,46 @@ def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None =
     queues = (*topology_of(settings).dead_queues, names.UNROUTED)
     recorder = Recorder(context, settings.broker_url.get_secret_value(), queues)
     _until_stopped("recorder", context, recorder.run, ready_file)
+
+
+def run_receiver(settings: Settings, secrets: Secrets, host: str, port: int) -> None:
+    """Accept webhooks until a signal comes. Raises ConfigError for a channel or secret that is not there."""
+    fleet = settings.fleet
+    doors = doors_of(fleet, secrets, build_channels(fleet))
+    measured = start_telemetry(settings, "receiver", serve_metrics=False)
+    ledger = Ledger(settings.ledger_url.get_secret_value())
+    try:
+        broker = settings.broker_url.get_secret_value()
+        receive(Intake(doors, classify_by(fleet), ledger, broker, measured.exposition, now), host=host, port=port)
+    finally:
+        ledger.close()
+
+
+def run_worker(
+    settings: Settings, secrets: Secrets, pool_name: str, concurrency: int | None, name: str | None, ready_file: Path | None
+) -> None:
+    """Work on one pool's families until a signal comes. Raises ConfigError."""
+    pool = settings.fleet.pools[pool_name]
+    start_telemetry(settings, f"worker-{pool_name}")
+    use_own_logging(lambda: configure_logs(settings))
+    warn_of_drift(settings)
+    context_of = per_process(lambda: build_context(settings, secrets))
+    parent = build_context(settings, secrets)
+    permits = PermitBook(parent.throttles)
+    topology = topology_of(settings)
+    app = make_app(
+        settings.broker_url.get_secret_value(),
+        queues=sorted(topology.work_queues),
+        families=pool.families,
+        plan=LedgerPlan(parent.ledger, settings.fleet),
+        permits=permits,
+    )
+    register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
+    worker_name = f"{name or pool_name}@{socket.gethostname().partition('.')[0]}"
+    worker = make_worker(app, pool=pool.kind, concurrency=concurrency or pool.concurrency, hostname=worker_name)
+    when_ready(lambda: touch(ready_file))
+    worker.start()
+    sys.exit(worker.exitcode or 0)
 
 
 def topology_of(settings: Settings) -> Topology:

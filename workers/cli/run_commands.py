@@ -76,10 +76,18 @@ def sandbox(
     concurrency: Annotated[int, typer.Option(help="Requests at once allowed.")] = 10,
     service_ms: Annotated[float, typer.Option(help="Time a request takes.")] = 20.0,
 ) -> None:
-    """A make-believe ERP that speaks NetSuite's REST contract, throttles, fails on demand and keeps its own log."""
-    from workers.roles import run_sandbox
+    """A make-believe ERP that speaks NetSuite's REST contract, throttles, fails on demand and keeps its own log.
 
-    run_sandbox(host, port, log, rate, burst, concurrency, service_ms)
+    It takes the bearer token of MILLRACE_SECRET_SANDBOX, if that is set.
+    """
+    from config.settings import load_secrets
+    from workers.sandbox.limits import Limits
+    from workers.sandbox.serve import serve
+
+    limits = Limits(concurrency=concurrency, rate_per_s=rate, burst=burst, service_time_ms=service_ms)
+    secrets = load_secrets()
+    token = secrets["SANDBOX"].decode() if "SANDBOX" in secrets else None
+    serve(host, port, log_path=log, limits=limits, token=token)
 
 
 def up(
