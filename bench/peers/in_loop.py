@@ -1,5 +1,8 @@
 """Does the job with asyncio clients: an asyncpg pool, an aiohttp session kept alive."""
 
+import asyncio
+import time
+
 import aiohttp
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 
@@ -36,13 +39,20 @@ class Clients:
         """Do one order: once in the table, once in the ERP. Raises when the message belongs to the dead letters."""
         order = job.read(body)
         taken = await self._pool.execute(TAKE, order.key, order.total)
-        if taken == "INSERT 0 0" and await self._pool.fetchval(POSTED, order.key):
+        if taken == "INSERT 0 0" and await self._posted_by_another(order.key):
             return
         url = self._wiring.erp_url + job.posting_path(order.key)
         async with self._http.put(url, data=order.body) as answer:
             if answer.status != 204:
                 raise RuntimeError(f"order {order.key}: the ERP answered {answer.status}")
         await self._pool.execute(FINISH, order.key)
+
+    async def _posted_by_another(self, key: str) -> bool:
+        """Whether whoever took the order first posted it; False when it did not in time: it died, the order is ours."""
+        deadline = time.monotonic() + job.CLAIM_S
+        while not (posted := await self._pool.fetchval(POSTED, key)) and time.monotonic() < deadline:  # noqa: ASYNC110  # a row
+            await asyncio.sleep(job.CLAIM_POLL_S)
+        return posted is not None
 
 
 async def _leave_as_is(connection: asyncpg.Connection) -> None:

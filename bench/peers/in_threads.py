@@ -1,6 +1,7 @@
 """Does the job with blocking clients: one PostgreSQL connection a thread, kept-alive HTTP."""
 
 import threading
+import time
 
 import psycopg
 import urllib3
@@ -22,12 +23,20 @@ def handle(body: bytes) -> None:
     """Do one order: once in the table, once in the ERP. Raises when the message belongs to the dead letters."""
     order = job.read(body)
     database = _database()
-    if database.execute(TAKE, (order.key, order.total)).rowcount == 0 and database.execute(POSTED, (order.key,)).fetchone():
+    if database.execute(TAKE, (order.key, order.total)).rowcount == 0 and _posted_by_another(database, order.key):
         return
     answer = _HTTP.request("PUT", _WIRING.erp_url + job.posting_path(order.key), body=order.body, headers=_HEADERS)
     if answer.status != 204:
         raise RuntimeError(f"order {order.key}: the ERP answered {answer.status}")
     database.execute(FINISH, (order.key,))
+
+
+def _posted_by_another(database: psycopg.Connection, key: str) -> bool:
+    """Whether whoever took the order first posted it; False when it did not in time: it died, the order is ours."""
+    deadline = time.monotonic() + job.CLAIM_S
+    while not (posted := database.execute(POSTED, (key,)).fetchone()) and time.monotonic() < deadline:
+        time.sleep(job.CLAIM_POLL_S)
+    return posted is not None
 
 
 def _database() -> psycopg.Connection:

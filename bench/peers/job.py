@@ -18,6 +18,10 @@ CREATE TABLE orders (
 )
 """
 
+CLAIM_S = 30.0
+"""How long an order taken by one worker is left to it; only duplicates and redeliveries ever wait for that."""
+CLAIM_POLL_S = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

@@ -37,6 +37,7 @@ def test_a_posting_is_accepted_logged_and_found(erp: ErpProcess) -> None:
     assert put(erp, "A1") == 204
     assert put(erp, "A1", "GET") == 200
     assert put(erp, "B2", "GET") == 404
+    assert erp.wait_for({"A1"}, within_s=5)
     assert [(one.status, one.key) for one in erp.postings()] == [(200, "A1")]
 
 
@@ -46,13 +47,15 @@ def test_the_key_of_a_plain_post_is_its_external_id(erp: ErpProcess) -> None:
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.headers["Location"] == f"{RECORD}/1"
 
-    assert erp.postings()[0].key == "C3"
+    assert erp.wait_for({"C3"}, within_s=5)
 
 
 def test_a_doubled_posting_is_told_and_so_is_a_lost_one(erp: ErpProcess) -> None:
     put(erp, "A1")
     put(erp, "A1")
 
+    put(erp, "C3")
+    assert erp.wait_for({"C3"}, within_s=5)
     assert erp.verdict({"A1", "B2"}) == "1 lost, 1 doubled of 2"
     assert not erp.wait_for({"B2"}, within_s=0.05)
 
