@@ -5,11 +5,13 @@ from adapters.erps.netsuite.auth import BearerLogin, Login
 from adapters.erps.netsuite.needs import needs_of
 from adapters.erps.netsuite.options import NetSuiteOptions, base_url_of, options_of
 from adapters.erps.netsuite.orders import Orders
+from adapters.erps.netsuite.returns import Returns
+from adapters.erps.netsuite.shipments import Shipments
 from adapters.erps.netsuite.wire import Wire
 from adapters.http.caller import Caller
 from adapters.http.target import Target
 from canonical.order import Order
-from canonical.outcome import Finding, Outcome, Rejected
+from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
 from canonical.shipment import Shipment
 
@@ -33,6 +35,8 @@ class NetSuite:
         self._options = options
         wire = Wire(_login(account, options))
         self._orders = Orders(wire, options)
+        self._shipments = Shipments(wire, options)
+        self._returns = Returns(wire, options)
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         return needs_of(document, self._options)
@@ -44,19 +48,19 @@ class NetSuite:
         match posting.document:
             case Order() as order:
                 return self._orders.find(posting, order, caller)
-            case _:
-                return _unknown(posting)
+            case Shipment() as shipment:
+                return self._shipments.find(posting, shipment, caller)
+            case Return() as told:
+                return self._returns.find(told, caller)
 
     def post(self, posting: Posting, caller: Caller) -> Outcome:
-        match posting.operation, posting.document:
-            case "order.create", Order() as order:
-                return self._orders.create(posting, order, caller)
-            case "order.update", Order() as order:
-                return self._orders.update(posting, order, caller)
-            case "order.cancel", Order() as order:
-                return self._orders.cancel(posting, order, caller)
-            case _:
-                return _unknown(posting)
+        match posting.document:
+            case Order() as order:
+                return self._orders.post(posting, order, caller)
+            case Shipment() as shipment:
+                return self._shipments.post(posting, shipment, caller)
+            case Return() as told:
+                return self._returns.post(posting, told, caller)
 
 
 def build_netsuite(account: Account) -> Erp:
@@ -66,8 +70,3 @@ def build_netsuite(account: Account) -> Erp:
 
 def _login(account: Account, options: NetSuiteOptions) -> Login:
     return BearerLogin(account.secret, options.login_rest_s)
-
-
-def _unknown(posting: Posting) -> Rejected:
-    reason = f"{posting.operation} of a {posting.document.kind} is no posting NetSuite knows"
-    return Rejected("netsuite.operation", reason, "report it with the delivery's id")

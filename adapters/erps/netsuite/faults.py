@@ -74,6 +74,11 @@ def in_doubt(reason: str, *, writes: bool) -> Uncertain | Unavailable:
     return Uncertain(reason) if writes else Unavailable(reason)
 
 
+def misplaced(operation: str, kind: str) -> Rejected:
+    """An operation that the document's kind does not have: a fault of ours, told instead of raised."""
+    return Rejected("netsuite.operation", f"{operation} is no posting of a {kind}", "report it with the delivery's id")
+
+
 def _not_sent(exchange: NotSent) -> Throttled | Unavailable:
     if exchange.wait_s is None:
         return Unavailable(exchange.reason)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from adapters.erps.base import Posting
-from adapters.erps.netsuite.faults import Fault, Gone, Taken, in_doubt
+from adapters.erps.netsuite.faults import Fault, Gone, Taken, in_doubt, misplaced
 from adapters.erps.netsuite.keys import order_key
 from adapters.erps.netsuite.options import NetSuiteOptions
 from adapters.erps.netsuite.records import CLOSED, Line, Transaction, transaction_of
@@ -12,6 +12,8 @@ from adapters.erps.netsuite.wire import Wire, Wrote, change, insert_or_update
 from adapters.http.caller import Caller
 from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected
+from canonical.returns import Return
+from canonical.shipment import Shipment
 
 RECORD = "salesOrder"
 
@@ -23,13 +25,25 @@ class Orders:
     wire: Wire
     options: NetSuiteOptions
 
+    def post(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
+        """The operation asked for."""
+        match posting.operation:
+            case "order.create":
+                return self.create(posting, order, caller)
+            case "order.update":
+                return self.update(posting, order, caller)
+            case "order.cancel":
+                return self.cancel(posting, order, caller)
+            case other:
+                return misplaced(other, order.kind)
+
     def create(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
         """Insert or update under the key with all lines in place of any before: sent twice it is still one order."""
         return self._put(posting, order, caller, None)
 
     def update(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
         """Put the newest state in place, each line under the number it has; an order that was never posted is inserted."""
-        there = self.look(caller, _key(order), lines=True)
+        there = look(self.wire, self.options, caller, _key(order), lines=True)
         if isinstance(there, Gone):
             return self._put(posting, order, caller, None)
         if not isinstance(there, Transaction):
@@ -40,7 +54,7 @@ class Orders:
 
     def cancel(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
         """Close what has not been shipped; an order that still waits for approval is cancelled whole."""
-        there = self.look(caller, _key(order), lines=True)
+        there = look(self.wire, self.options, caller, _key(order), lines=True)
         if isinstance(there, Gone):
             return absent_order(order.key)
         if not isinstance(there, Transaction):
@@ -56,7 +70,7 @@ class Orders:
 
     def find(self, posting: Posting, order: Order, caller: Caller) -> Finding:
         """The order under its key, if it holds this version's effect."""
-        there = self.look(caller, _key(order), lines=posting.operation == "order.cancel")
+        there = look(self.wire, self.options, caller, _key(order), lines=posting.operation == "order.cancel")
         if isinstance(there, Gone):
             return Absent()
         if not isinstance(there, Transaction):
@@ -69,17 +83,6 @@ class Orders:
         else:
             done = there.version >= posting.version
         return AlreadyDone(there.id) if done else Absent()
-
-    def look(self, caller: Caller, key: str, *, lines: bool) -> Transaction | Gone | Fault:
-        """A sales order by ``eid:`` key or internal id; with ``lines``, only if all of them came."""
-        shown = self.wire.show(caller, RECORD, key, lines=lines)
-        if isinstance(shown, Gone | Fault):
-            return shown
-        there = transaction_of(shown, self.options)
-        if lines and not there.whole:
-            remedy = "change the order by hand in NetSuite: it has more lines than one answer holds"
-            return Rejected("netsuite.lines_cut", f"sales order {there.id} was not shown with all its lines", remedy)
-        return there
 
     def _put(self, posting: Posting, order: Order, caller: Caller, there: Transaction | None) -> Outcome:
         numbers = None if there is None else numbers_of(there.lines)
@@ -100,6 +103,23 @@ class Orders:
                 return in_doubt(f"order {key!r}: its external id is said to be taken", writes=True)
             case _:
                 return written
+
+
+def look(wire: Wire, options: NetSuiteOptions, caller: Caller, key: str, *, lines: bool) -> Transaction | Gone | Fault:
+    """A sales order by ``eid:`` key or internal id; with ``lines``, only if all of them came."""
+    shown = wire.show(caller, RECORD, key, lines=lines)
+    if isinstance(shown, Gone | Fault):
+        return shown
+    there = transaction_of(shown, options)
+    if lines and not there.whole:
+        remedy = "change the order by hand in NetSuite: it has more lines than one answer holds"
+        return Rejected("netsuite.lines_cut", f"sales order {there.id} was not shown with all its lines", remedy)
+    return there
+
+
+def name_of_order(posting: Posting, document: Shipment | Return) -> str:
+    """What a follow-up document calls its order: NetSuite's own id where known, else our key."""
+    return posting.order_remote_id or f"eid:{order_key(document.source, document.order_key)}"
 
 
 def absent_order(key: str) -> Rejected:
