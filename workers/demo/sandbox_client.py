@@ -42,11 +42,11 @@ class SandboxClient:
         told: dict[str, dict[str, str]] = self._control("GET", "catalogue")
         return told
 
-    def set_limits(self, **limits: float | int | None) -> None:
+    def set_limits(self, **limits: float | None) -> None:
         """Change limits."""
         self._control("PATCH", "limits", limits)
 
-    def arm(self, **fault: str | float | int) -> None:
+    def arm(self, **fault: str | float) -> None:
         """Switch a fault on."""
         self._control("POST", "faults", fault)
 

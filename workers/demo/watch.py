@@ -1,13 +1,14 @@
 """Watches the sale go by: the sender's log, the ERP's counts and the ledger's standing rows, as one snapshot."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger import views
 from ledger.session import Ledger
 from workers.demo.sandbox_client import SandboxClient
 from workers.demo.sent_log import SentLog
+from workers.demo.webhook import Webhook
 
 _MOVING = frozenset({"ready", "queued", "claimed", "retrying"})
 
@@ -36,7 +37,8 @@ class Snapshot:
 class Watch:
     """Takes snapshots. Raises one of LedgerUnavailable or OSError when something is away."""
 
-    def __init__(self, log: SentLog, sandbox: SandboxClient, ledger: Ledger) -> None:
+    def __init__(self, webhooks: Sequence[Webhook], log: SentLog, sandbox: SandboxClient, ledger: Ledger) -> None:
+        self._webhooks = webhooks
         self._log = log
         self._sandbox = sandbox
         self._ledger = ledger
@@ -55,7 +57,7 @@ class Watch:
             if row.state not in ("parked", "claimed"):
                 waiting[row.cls] += row.count
         return Snapshot(
-            accepted=sum(attempt.accepted for attempt in attempts),
+            accepted=len({self._webhooks[attempt.n].known_as for attempt in attempts if attempt.accepted}),
             sent_again=sum(attempt.attempt > 1 for attempt in attempts),
             posted=erp.commits,
             waiting=waiting,
