@@ -13,19 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.channels.registry import CHANNELS
 from ledger.migrate import upgrade
 from ledger.session import Ledger
-from routing.names import Class
-from telemetry import metrics
 from tests.adapters.channels.requests import SECRETS, open_headers, shopify_headers
 from tests.live import wait_until
-from workers.receiver import Bounds, Door, Intake, serve
 
 NO_BROKER = "amqp://guest:guest@127.0.0.1:1/"
 ROOT = Path(__file__).parents[2]
-READ_TIME_S = 1.0
-MOST_BODY = 65_536
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ def receiver(
         upgrade(ledger)
         ledger.close()
     port = free_port()
-    words = [sys.executable, "-m", "tests.workers.receiver_process", ledger_url, broker_url, str(port), str(most_connections)]
+    words = [sys.executable, "-m", "tests.workers.receiver_program", ledger_url, broker_url, str(port), str(most_connections)]
     process = subprocess.Popen(words, cwd=ROOT)
     running = Running(process, port)
     try:
@@ -110,23 +104,3 @@ def _answers(running: Running) -> bool:
         return running.ask("GET", "/health").status == 200
     except OSError:
         return False
-
-
-def _classify(source: str, topic: str) -> Class:
-    return "high" if topic == "orders/cancelled" else "normal"
-
-
-def main(ledger_url: str, broker_url: str, port: str, most_connections: str) -> None:
-    measured = metrics.start()
-    ledger = Ledger(ledger_url)
-    doors = {
-        "shop": Door("shop", CHANNELS["shopify"], (b"a newer key", SECRETS["shopify"]), MOST_BODY, READ_TIME_S),
-        "portal": Door("portal", CHANNELS["open"], (SECRETS["open"],), MOST_BODY, READ_TIME_S),
-    }
-    intake = Intake(doors, _classify, ledger, broker_url, measured.exposition, lambda: datetime.now(UTC))
-    serve(intake, host="127.0.0.1", port=int(port), bounds=Bounds(int(most_connections), header_time_s=2.0))
-    ledger.close()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

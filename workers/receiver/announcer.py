@@ -87,7 +87,7 @@ class Announcer:
         if self._again is not None:
             self._again.cancel()
         link = self._link
-        if link is None:
+        if link is None or link.channel is None:
             return
         try:
             async with asyncio.timeout(within_s):

@@ -14,6 +14,8 @@ Scope = MutableMapping[str, Any]
 RETRY_AFTER_S = 2
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
+# Said by us, or the server names itself.
+_SERVER = (b"server", b"millrace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Answer:
 def taken(event_id: int) -> Answer:
     """The event is committed (now or before)."""
     body = b'{"id":%d}' % event_id
-    return Answer(200, (_JSON, (b"content-length", b"%d" % len(body))), body)
+    return Answer(200, (_JSON, _SERVER, (b"content-length", b"%d" % len(body))), body)
 
 
 def told(status: int, content: object) -> Answer:
@@ -47,7 +49,7 @@ def text(body: bytes, content_type: str) -> Answer:
 
 
 def _answer(status: int, body: bytes, *headers: tuple[bytes, bytes]) -> Answer:
-    return Answer(status, (*headers, (b"content-length", b"%d" % len(body))), body)
+    return Answer(status, (*headers, _SERVER, (b"content-length", b"%d" % len(body))), body)
 
 
 def _problem(status: int, detail: str, *headers: tuple[bytes, bytes]) -> Answer:
