@@ -7,10 +7,11 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -64,12 +65,12 @@ class RunningFleet:
         return self.folder / f"{name}.log"
 
     def stop(self) -> None:
-        """End every process, then the private services."""
+        """End every process, then what they work with: the sandbox ERP, then the private services."""
+        last = {"sandbox"}
         with ExitStack() as stack:
-            for service in self.services:
-                stack.callback(service.stop)
-            for process in self.processes.values():
-                stack.callback(_end, process)
+            stack.callback(_together, [service.stop for service in self.services])
+            stack.callback(_together, [partial(_end, self.processes[name]) for name in self.processes.keys() & last])
+            stack.callback(_together, [partial(_end, self.processes[name]) for name in self.processes.keys() - last])
 
     def __enter__(self) -> Self:
         return self
@@ -179,7 +180,7 @@ def _launch(running: RunningFleet, name: str, words: tuple[str, ...]) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urlopen(url, timeout=2) as answer:
+        with urlopen(url, timeout=2) as answer:  # noqa: S310  our own loopback address
             return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False
@@ -216,6 +217,14 @@ def _free(wanted: int) -> int:
         except OSError:
             return free_port()
         return wanted or int(probe.getsockname()[1])
+
+
+def _together(endings: Sequence[Callable[[], None]]) -> None:
+    """Run them all at once; the first error is raised after the last has ended."""
+    if endings:
+        with ThreadPoolExecutor(len(endings)) as together:
+            for done in [together.submit(ending) for ending in endings]:
+                done.result()
 
 
 def _end(process: Process) -> None:
