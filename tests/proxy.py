@@ -61,7 +61,7 @@ def proxy_to(host: str, port: int) -> Iterator[Proxy]:
     threads: list[threading.Thread] = []
 
     def accept() -> None:
-        while not proxy._stop.is_set():  # noqa: SLF001  its own module
+        while not proxy._stop.is_set():
             try:
                 client, _ = listener.accept()
             except TimeoutError:
@@ -75,7 +75,7 @@ def proxy_to(host: str, port: int) -> Iterator[Proxy]:
     try:
         yield proxy
     finally:
-        proxy._stop.set()  # noqa: SLF001  its own module
+        proxy._stop.set()
         acceptor.join()
         listener.close()
         for thread in threads:
@@ -94,7 +94,7 @@ def _serve(proxy: Proxy, client: socket.socket, host: str, port: int) -> None:
             if mode == "drop_answer_after_commit" or not answer:
                 return _cut(client)
             if mode == "delay":
-                proxy._stop.wait(proxy.delay_s)  # noqa: SLF001  its own module
+                proxy._stop.wait(proxy.delay_s)
             client.sendall(answer)
     return None
 
@@ -106,7 +106,7 @@ def _message(proxy: Proxy, line: socket.socket, *, patient: bool = False) -> byt
         try:
             more = line.recv(65_536)
         except TimeoutError:
-            if proxy._stop.is_set() or patient:  # noqa: SLF001  its own module
+            if proxy._stop.is_set() or patient:
                 return b""
             continue
         if not more:

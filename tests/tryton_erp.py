@@ -21,7 +21,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from adapters.erps.tryton.options import TrytonOptions, from_options
+from adapters.erps.base import Account
+from tests.live import wait_until
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "tryton"
 MOST_START_S = 600
@@ -41,10 +42,14 @@ class TrytonErp:
         self.postgres: str = facts["postgres"]
         self.ids: dict[str, Any] = facts["ids"]
 
-    def options(self, url: str | None = None, **more: str | float | bool) -> TrytonOptions:
-        """The adapter's options for the seeded company, through ``url`` or the ERP's own."""
+    def account(self, url: str | None = None, *, answer_timeout_s: float = 60.0, key: str | None = None) -> Account:
+        """The seeded company as a target of fleet.toml describes it, through ``url`` or the ERP's own."""
+        return Account("tryton", url or self.url, key or self.key, 60.0, answer_timeout_s, self.options())
+
+    def options(self) -> dict[str, str | int | float | bool]:
+        """The target's options for the seeded company."""
         ids = self.ids
-        seeded: dict[str, str | int | float | bool] = {
+        return {
             "company": ids["company"],
             "shop": ids["shop"],
             "warehouse": ids["warehouse"],
@@ -55,15 +60,14 @@ class TrytonErp:
             "unit": ids["unit"],
             "charge_product": ids["products"]["SHIPPING"],
         }
-        return from_options(url or self.url, self.key, {**seeded, **more})
 
     def rest(self, method: str, path: str, body: object = None) -> Any:
         """One request past the adapter, to prepare or to look; the raw answer."""
         context = "eyJjb21wYW55IjogMX0="
         headers = {"authorization": f"bearer {self.key}", "x-tryton-context": context, "content-type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}/model/{path}", data=data, headers=headers, method=method)  # noqa: S310  loopback
-        with urlopen(request, timeout=60) as answer:  # noqa: S310  loopback
+        request = Request(f"{self.url}/model/{path}", data=data, headers=headers, method=method)
+        with urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def tax(self, name: str, rate: str) -> int:
@@ -87,26 +91,37 @@ class TrytonErp:
 
     def sql(self, statement: str) -> list[str]:
         """Rows of a statement on the ERP's database, columns joined by ``|``."""
-        psql = sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1]
-        done = subprocess.run(  # noqa: S603  a fixed program
-            [psql, self.postgres, "-qAtc", statement], check=True, capture_output=True, text=True, timeout=60
-        )
+        psql = max(Path("/usr/lib/postgresql").glob("*/bin/psql"))
+        done = subprocess.run([psql, self.postgres, "-qAtc", statement], check=True, capture_output=True, text=True, timeout=60)
         return done.stdout.split("\n")[:-1]
 
     def psql(self, script: str) -> "subprocess.Popen[bytes]":
         """A session that runs a script by itself, such as one that holds a lock for a while."""
-        psql = sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1]
-        return subprocess.Popen([psql, self.postgres, "-qAtc", script], stdout=subprocess.DEVNULL)  # noqa: S603
+        psql = max(Path("/usr/lib/postgresql").glob("*/bin/psql"))
+        return subprocess.Popen([psql, self.postgres, "-qAtc", script], stdout=subprocess.DEVNULL)
 
     def reset(self) -> None:
         """Put the data back to the seed and start again (some seconds)."""
         self.maintenance.unlink(missing_ok=True)
-        _run(SHARED / "down", self._folder, "--reset")
+        self._down("--reset")
+        self._up()
+
+    def restart(self) -> None:
+        """Stop and start the ERP with its data, so that it forgets what it has cached."""
+        self._down()
         self._up()
 
     def stop(self) -> None:
         """Stop what was started."""
-        _run(SHARED / "down", self._folder)
+        self._down()
+
+    def _down(self, *how: str) -> None:
+        pid = self._folder / "gunicorn.pid"
+        number = pid.read_text().strip() if pid.exists() else ""
+        _run(SHARED / "down", self._folder, *how)
+        # It finishes its requests first; started again too early, the old one would be taken for the new one.
+        wait_until(lambda: not number or not Path(f"/proc/{number}").exists(), 30, "the end of the ERP's server")
+        pid.unlink(missing_ok=True)
 
     def _up(self) -> dict[str, Any]:
         _run(SHARED / "up", self._folder, str(self._base))
@@ -161,9 +176,9 @@ def _make_seed(seed: Path) -> None:
     folder.chmod(0o755)
     try:
         # Scripts of a virtual environment name its folder: it is made where it stays.
-        subprocess.run(["python3", "-m", "venv", seed / "venv"], check=True, timeout=MOST_START_S)  # noqa: S607
+        subprocess.run(["python3", "-m", "venv", seed / "venv"], check=True, timeout=MOST_START_S)
         lock = SHARED / "requirements.lock"
-        subprocess.run([seed / "venv/bin/pip", "install", "-qq", "-r", lock], check=True, timeout=MOST_START_S)  # noqa: S603
+        subprocess.run([seed / "venv/bin/pip", "install", "-qq", "-r", lock], check=True, timeout=MOST_START_S)
         (folder / "venv").symlink_to(seed / "venv")
         _run(SHARED / "up", folder, str(_free_ports()))
         _run(SHARED / "down", folder)
@@ -185,13 +200,13 @@ def _copy(seed: Path, folder: Path, base: int) -> None:
 
 def _cp(source: Path, to: Path) -> None:
     # Keeps the owner: PostgreSQL refuses a folder of somebody else.
-    subprocess.run(["cp", "-a", source, to], check=True, timeout=MOST_START_S)  # noqa: S603, S607
+    subprocess.run(["cp", "-a", source, to], check=True, timeout=MOST_START_S)
 
 
 def _run(program: Path, *args: str | Path) -> None:
     """Run a starter's script to its end. Its services outlive it, so its output goes to a file and not to a pipe."""
     with tempfile.TemporaryFile() as output:
-        done = subprocess.run(  # noqa: S603  the shared starter
+        done = subprocess.run(
             [program, *args], stdout=output, stderr=output, stdin=subprocess.DEVNULL, timeout=MOST_START_S, check=False
         )
         output.seek(0)
@@ -200,7 +215,7 @@ def _run(program: Path, *args: str | Path) -> None:
 
 def _free_ports() -> int:
     """First of three free neighbouring ports."""
-    draw = random.Random(os.getpid())  # noqa: S311  ports, no secrets
+    draw = random.Random(os.getpid())
     for _ in range(200):
         base = draw.randrange(21_000, 31_000)
         if all(_free(base + n) for n in range(3)):

@@ -1,6 +1,6 @@
 """Decides the cancelling of a sale: at once while it is open; shipment, invoice and exceptions one by one once processed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.erps.tryton.chain import Decision, Steps
 from adapters.erps.tryton.faults import Fault, refuse
@@ -15,20 +15,25 @@ _OPEN_INVOICE = ("draft", "validated")
 
 @dataclass(frozen=True, slots=True)
 class CancelChain:
-    """Takes an order off Tryton as far as nothing has left and nothing is posted.
-
-    A refund that reached Tryton before the cancel keeps the sale's invoice: its credit note stands against it.
+    """Sees to it that nothing more leaves. What has left, and what is invoiced, is given back by refunds: they come as
+    documents of their own, before or after the cancel. So the invoice of a sale that was refunded, shipped in part or
+    posted stays; that of an untouched sale is cancelled.
     """
 
     web_id: str
     shop: int
 
     def read(self, session: Session) -> Sale | Fault | None:
-        """The sale with its shipments and invoices."""
-        return session.sale(by_web_id(self.shop, self.web_id, WHOLE_FIELDS))
+        """The sale with its shipments and invoices, and whether something was returned of it."""
+        sale = session.sale(by_web_id(self.shop, self.web_id, WHOLE_FIELDS))
+        if not isinstance(sale, Sale) or sale.state not in ("processing", "done"):
+            return sale
+        origin = (("origin", "=", f"{SALE},{sale.id}"), ("state", "!=", "cancelled"))
+        returns = session.search(Request("sale.find", "GET", SALE, fields=("state",), domain=origin))
+        return replace(sale, refunded=bool(returns)) if isinstance(returns, list) else returns
 
-    def decide(self, sale: Sale | None, tried: frozenset[str]) -> Decision:  # noqa: ARG002  part of the port of a chain
-        """Cancel what is open, refuse what has left or is posted."""
+    def decide(self, sale: Sale | None, tried: frozenset[str]) -> Decision:
+        """Cancel what is open; refuse only while goods are being packed."""
         if sale is None:
             remedy = "retry after the order itself has been posted; discard this row if it never will be"
             return refuse("no_sale", "there is no sale to cancel under the order's key", remedy)
@@ -42,20 +47,15 @@ class CancelChain:
 
 
 def _of_processed(sale: Sale) -> Decision:
-    if any(line.gone for line in sale.lines):
-        remedy = "stop the parcel if you can, else wait for the goods and enter the return; then discard this row"
-        return refuse("already_shipped", "goods of the order have left", remedy)
     if any(parcel.state in ("picked", "packed", "shipped") for parcel in sale.parcels):
         remedy = "cancel the shipment in Tryton and put the goods back, then retry"
         return refuse("being_packed", "the order's shipment is being packed", remedy)
-    if any(invoice.state in ("posted", "paid") and invoice.total > 0 for invoice in sale.invoices):
-        remedy = "credit the invoice and cancel the shipment in Tryton, then discard this row"
-        return refuse("invoiced", "the order's invoice is posted", remedy)
     cancels = [act(SHIPMENT, p.id, "cancel", "cancelled") for p in sale.parcels if p.state not in ("cancelled", "done")]
-    cancels += [act(INVOICE, i.id, "cancel", "cancelled") for i in sale.invoices if i.state in _OPEN_INVOICE]
+    if not sale.refunded and not any(line.gone for line in sale.lines):
+        cancels += [act(INVOICE, i.id, "cancel", "cancelled") for i in sale.invoices if i.state in _OPEN_INVOICE]
+    settle = _settling(sale)
     if cancels:
         return Steps(tuple(cancels))
-    settle = _settling(sale)
     if settle is None:
         return AlreadyDone(str(sale.id))
     return Steps((settle, act(SALE, sale.id, "process")), done=sale.id)

@@ -1,8 +1,9 @@
 """Settings of one Tryton account: whose sales, which shop, from where; read from the target's table at boot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
+from adapters.erps.base import Account
 from adapters.erps.tryton.wire import context_of
 from adapters.http.target import Target
 from config.nearest import ConfigError, hint
@@ -14,15 +15,13 @@ _NEEDED = ("company", "shop", "warehouse", "party", "address", "currencies")
 
 @dataclass(frozen=True, slots=True)
 class TrytonOptions:
-    """One account. Ids are Tryton's own; ``url`` holds the database (``https://erp.example/<db>/rest``).
+    """Options of one account. Ids are Tryton's own.
 
     ``party`` and ``address`` stand in for a customer without a cross-reference: Tryton refuses to sell to the shop's
     guest party. ``currencies`` names the currencies sold in, ``{"USD": 1}``. ``charge_product`` is the service product of
     a charge without a cross-reference; with None every charge needs one. Without ``payment_term`` the party's is used.
     """
 
-    url: str
-    key: str = field(repr=False)
     company: int
     shop: int
     warehouse: int
@@ -32,54 +31,47 @@ class TrytonOptions:
     payment_term: int | None = None
     unit: int = 1
     charge_product: int | None = None
-    answer_timeout_s: float = 60.0
-    max_execution_s: float = 60.0
 
 
-def from_options(url: str, key: str, options: Mapping[str, Option]) -> TrytonOptions:
-    """The account a target's table describes; ``currencies`` is written ``"USD:1 EUR:2"``.
+def from_options(options: Mapping[str, Option]) -> TrytonOptions:
+    """The options of a target's table; ``currencies`` is written ``"USD:1 EUR:2"``.
 
     Raises ConfigError for an unknown, missing or wrong option, naming the nearest right one.
     """
-    known = {f.name for f in fields(TrytonOptions)} - {"url", "key"}
+    known = {f.name for f in fields(TrytonOptions)}
     for name in options:
         if name not in known:
             raise ConfigError(f"tryton: unknown option {name!r}; {hint(name, known)}")
     for name in _NEEDED:
         if name not in options:
             raise ConfigError(f"tryton: option {name!r} is missing; the id is shown in Tryton under the record's properties")
-    if not key:
+    read = {name: _currencies(value) if name == "currencies" else _id(name, value) for name, value in options.items()}
+    return TrytonOptions(**read)  # type: ignore[arg-type]  # each name was checked against the fields
+
+
+def target_of(account: Account, options: TrytonOptions) -> Target:
+    """How HTTP reaches the account; its url holds the database (``https://erp.example/<db>/rest``), its secret is the key of
+    a validated user application ``rest``. English is asked for because refusals are told apart by their text.
+    """
+    if not account.secret:
         raise ConfigError("tryton: the target has no secret: the key of a validated user application 'rest' is needed")
-    read = {name: _currencies(value) if name == "currencies" else _number(name, value) for name, value in options.items()}
-    return TrytonOptions(url=url, key=key, **read)  # type: ignore[arg-type]  # each name was checked against the fields
-
-
-def target_of(name: str, options: TrytonOptions) -> Target:
-    """How HTTP reaches the account. English is asked for because refusals are told apart by their text."""
     return Target(
-        name=name,
-        base_url=options.url,
+        name=account.name,
+        base_url=account.url,
         headers=(
-            ("authorization", f"bearer {options.key}"),
+            ("authorization", f"bearer {account.secret}"),
             ("x-tryton-context", context_of(options.company)),
             ("accept-language", "en"),
             ("accept", "application/json"),
         ),
-        answer_timeout_s=options.answer_timeout_s,
+        answer_timeout_s=account.answer_timeout_s,
     )
 
 
-def _number(name: str, value: Option) -> int | float:
-    wanted = "a number of seconds above 0" if name.endswith("_s") else "a record id, a whole number above 0"
-    if isinstance(value, bool):
-        raise ConfigError(f"tryton: option {name!r} must be {wanted}")
-    try:
-        number = float(value) if name.endswith("_s") else int(value)
-    except ValueError:
-        raise ConfigError(f"tryton: option {name!r} must be {wanted}") from None
-    if number <= 0 or (not name.endswith("_s") and number != float(value)):
-        raise ConfigError(f"tryton: option {name!r} must be {wanted}")
-    return number
+def _id(name: str, value: Option) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"tryton: option {name!r} must be a record id: a whole number above 0")
+    return value
 
 
 def _currencies(value: Option) -> Mapping[str, int]:

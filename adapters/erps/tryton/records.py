@@ -92,6 +92,7 @@ class Sale:
     returns: tuple[Parcel, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     ignored: frozenset[int] = frozenset()
+    refunded: bool = False
     party: int | None = None
     address: int | None = None
     warehouse: int | None = None

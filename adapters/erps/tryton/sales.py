@@ -1,5 +1,6 @@
 """Decides the way of a sale: created under the shop's web id, priced to the cent, quoted, confirmed, rewritten, cancelled."""
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -37,7 +38,7 @@ class SaleChain:
         """The sale by its key."""
         return session.sale(by_web_id(self.options.shop, self.web_id, HEAD_FIELDS))
 
-    def decide(self, sale: Sale | None, tried: frozenset[str]) -> Decision:  # noqa: ARG002, PLR0911  the port of a chain; one line a state
+    def decide(self, sale: Sale | None, tried: frozenset[str]) -> Decision:  # noqa: PLR0911  the port of a chain; one line a state
         """Create it, rewrite its lines while it is open, confirm it."""
         if sale is None:
             values = {**self.head, "lines": [["create", self._values(self.plan)]]}
@@ -45,7 +46,7 @@ class SaleChain:
         if sale.state == "cancelled":
             return refuse("sale_cancelled", "the sale was cancelled in Tryton", "reset it to draft in Tryton, then retry")
         same = self._same_lines(sale)
-        if sale.state in CONFIRMED and (same or not self.strict):
+        if sale.state in CONFIRMED and (same or not self.strict or self._only_less(sale)):
             return AlreadyDone(str(sale.id))
         if sale.state in ("processing", "done"):
             remedy = (
@@ -81,6 +82,19 @@ class SaleChain:
 
     def _values(self, plan: tuple[Planned, ...]) -> list[Values]:
         return [planned.values(self.options.unit) for planned in plan]
+
+    def _only_less(self, sale: Sale) -> bool:
+        """True if the order asks for no piece and no money that the sale does not have. Channels lower an order by what
+        was refunded: the refund is a document of its own and makes the return, the sale stays what was sold.
+        """
+        sold, left = Counter[str](), Counter[str]()
+        for line in sale.lines:
+            sold[line.note] += line.quantity
+        for planned in self.plan:
+            left[planned.note] += planned.quantity
+        amount = sum((line.unit_price * line.quantity for line in sale.lines if line.note != ROUNDING), Decimal(0))
+        asked = sum((planned.unit_price * planned.quantity for planned in self.plan), Decimal(0))
+        return left <= sold and asked <= amount
 
     def _same_lines(self, sale: Sale) -> bool:
         lines = [line for line in sale.lines if line.note != ROUNDING]

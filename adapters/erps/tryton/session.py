@@ -1,31 +1,21 @@
 """One posting's conversation with Tryton: sends requests under the permit and hands back records or faults."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from adapters.erps.tryton.faults import Fault, Moved, Taken, fault_of
 from adapters.erps.tryton.records import Raw, Sale, sale_of
 from adapters.erps.tryton.wire import Request
-from adapters.http.answers import Answer, Exchange
+from adapters.http.answers import Answer
 from adapters.http.bodies import UnreadableError, read_json
-from adapters.http.client import Pairs
+from adapters.http.caller import Caller
 from canonical.outcome import Unavailable, Uncertain
-
-
-class Sender(Protocol):
-    """What this adapter uses of ``adapters.http.caller.Caller``."""
-
-    def send(
-        self, method: str, path: str, *, operation: str, query: Pairs = (), headers: Pairs = (), body: bytes = b""
-    ) -> Exchange:
-        """Send one request and spend one call of the permit."""
-        ...
 
 
 class Session:
     """Sends; used by one thread for one posting. ``wrote`` turns true with the first change Tryton answered for."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
         self.wrote = False
 
     def change(self, request: Request) -> Raw | Fault | Moved | Taken:
@@ -61,7 +51,7 @@ class Session:
         headers = (("content-type", "application/json"),) if request.body else ()
         if request.context is not None:
             headers = (*headers, ("x-tryton-context", request.context))
-        answer = self._sender.send(
+        answer = self._caller.send(
             request.method,
             request.path,
             operation=request.name,

@@ -1,32 +1,45 @@
 """One real Tryton, the adapter on it through a proxy that can lose answers, and documents with keys of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from adapters.erps.tryton.erp import Tryton
-from adapters.erps.tryton.options import target_of
+from adapters.erps.base import Account, Posting
+from adapters.erps.tryton.adapter import build_tryton
 from adapters.http.caller import Caller
 from adapters.http.client import Client
 from adapters.throttle.base import Granted, Limit
 from adapters.throttle.local import LocalThrottle
+from canonical.outcome import Finding, Outcome
 from tests.adapters.erps.tryton.documents import Desk
 from tests.proxy import Proxy, proxy_to
 from tests.tryton_erp import TrytonErp, tryton
 
 __all__ = ["tryton"]
 
-PERMIT = Granted("test", 40)
 
+class Line:
+    """The adapter on a line of its own: real HTTP, and a throttle that never says no."""
 
-def speaking_to(erp: TrytonErp, url: str, **options: float) -> Tryton:
-    """The adapter over real HTTP, with a throttle that never says no."""
-    settings = erp.options(url, **options)
-    client = Client(target_of("tryton", settings))
-    throttle = LocalThrottle(Limit(concurrency=None))
-    callers: Callable[[Granted], Caller] = lambda permit: Caller(client, throttle, permit)  # noqa: E731  a one-line factory
-    return Tryton(settings, callers)
+    def __init__(self, account: Account) -> None:
+        self.erp = build_tryton(account)
+        self.calls = self.erp.calls
+        self._client = Client(self.erp.http)
+
+    def post(self, posting: Posting) -> Outcome:
+        with self._caller() as caller:
+            return self.erp.post(posting, caller)
+
+    def find(self, posting: Posting) -> Finding:
+        with self._caller() as caller:
+            return self.erp.find(posting, caller)
+
+    def _caller(self) -> Caller:
+        throttle = LocalThrottle(Limit())
+        permit = throttle.acquire(1)
+        assert isinstance(permit, Granted)
+        return Caller(self._client, throttle, permit)
 
 
 @pytest.fixture
@@ -37,9 +50,9 @@ def proxy(tryton: TrytonErp) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def erp(tryton: TrytonErp, proxy: Proxy) -> Tryton:
+def erp(tryton: TrytonErp, proxy: Proxy) -> Line:
     """The adapter, through the proxy."""
-    return speaking_to(tryton, f"{proxy.url}{urlsplit(tryton.url).path}")
+    return Line(tryton.account(f"{proxy.url}{urlsplit(tryton.url).path}"))
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """Canonical documents for the seeded ERP, what it holds afterwards, and postings of them."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from adapters.erps.base import Operation, Posting, References
+from adapters.erps.base import Operation, Posting, References, RefKind
 from canonical.order import Charge, Order, OrderLine, Tax
 from canonical.returns import Return, ReturnLine
 from canonical.shipment import Shipment, ShipmentLine
@@ -31,8 +32,13 @@ class Desk:
     def references(self, **more: dict[str, str]) -> References:
         """Cross-references of the seed: items by SKU, the one tax, the shipping charge."""
         products = {sku: str(number) for sku, number in self.erp.ids["products"].items()}
-        kinds = {"item": products, "tax": {"Sales tax": str(self.erp.ids["tax"])}, "charge": {"shipping": products["SHIPPING"]}}
-        return References({**kinds, **more})  # type: ignore[arg-type]  # the kinds are literals
+        known: dict[RefKind, Mapping[str, str]] = {
+            "item": products,
+            "tax": {"Sales tax": str(self.erp.ids["tax"])},
+            "charge": {"shipping": products["SHIPPING"]},
+        }
+        known.update(cast("dict[RefKind, Mapping[str, str]]", more))
+        return References(known)
 
     def order(self, lines: tuple[OrderLine, ...] | None = None, total: str | None = None, **more: Any) -> Order:
         """Three pieces discounted, one plain, shipping: 43.56 with tax unless told otherwise."""
@@ -73,12 +79,12 @@ class Desk:
     def sales(self, prefix: str = "") -> list[str]:
         """``state|total`` of the sales under this order's key (a return's prefix is ``return.``)."""
         where = f"web_id like '{prefix}{SOURCE}-{self.key}%'"
-        return self.erp.sql(f"select state, total_amount_cache from sale_sale where {where} order by id")  # noqa: S608
+        return self.erp.sql(f"select state, total_amount_cache from sale_sale where {where} order by id")
 
     def lines(self) -> list[str]:
         """``note|product|quantity|price|taxes`` of the sale's lines."""
         return self.erp.sql(
-            "select l.note, p.code, l.quantity, l.unit_price,"  # noqa: S608
+            "select l.note, p.code, l.quantity, l.unit_price,"
             ' (select count(*) from "sale_line-account_tax" t where t.line = l.id)'
             " from sale_line l join sale_sale s on s.id = l.sale left join product_product p on p.id = l.product"
             f" where s.web_id = '{SOURCE}-{self.key}' order by l.id"
@@ -87,7 +93,7 @@ class Desk:
     def parcels(self) -> list[str]:
         """``reference|state|pieces`` of the order's customer shipments that are not cancelled."""
         return self.erp.sql(
-            "select coalesce(h.reference, ''), h.state, sum(m.quantity) from stock_shipment_out h"  # noqa: S608
+            "select coalesce(h.reference, ''), h.state, sum(m.quantity) from stock_shipment_out h"
             " join stock_move m on m.shipment = 'stock.shipment.out,' || h.id and m.origin like 'sale.line,%'"
             " join sale_line l on m.origin = 'sale.line,' || l.id join sale_sale s on s.id = l.sale"
             f" where s.web_id = '{SOURCE}-{self.key}' and h.state <> 'cancelled' group by h.id order by h.id"
@@ -96,7 +102,7 @@ class Desk:
     def invoices(self, prefix: str = "") -> list[str]:
         """``state|untaxed`` of the invoices of the sales under this key."""
         return self.erp.sql(
-            "select i.state, coalesce(i.total_amount_cache, 0) from account_invoice i where i.id in"  # noqa: S608
+            "select i.state, coalesce(i.total_amount_cache, 0) from account_invoice i where i.id in"
             " (select v.invoice from account_invoice_line v join sale_line l on v.origin = 'sale.line,' || l.id"
             f" join sale_sale s on s.id = l.sale where s.web_id like '{prefix}{SOURCE}-{self.key}%') order by i.id"
         )
@@ -104,16 +110,16 @@ class Desk:
     def notes(self) -> list[str]:
         """Notes on this order's customer shipments."""
         return self.erp.sql(
-            "select n.message from ir_note n join stock_shipment_out h on n.resource = 'stock.shipment.out,' || h.id"  # noqa: S608
+            "select n.message from ir_note n join stock_shipment_out h on n.resource = 'stock.shipment.out,' || h.id"
             f" where h.reference like '{SOURCE}-{self.key}%' order by n.id"
         )
 
     def stock(self, sku: str) -> int:
         """Pieces of a product in the storage area."""
         storage, product = self.erp.ids["storage"], self.erp.ids["products"][sku]
-        moved = "coalesce(sum(case when to_location = {0} then quantity else -quantity end), 0)".format(storage)
+        moved = f"coalesce(sum(case when to_location = {storage} then quantity else -quantity end), 0)"
         [row] = self.erp.sql(
-            f"select {moved} from stock_move where state = 'done' and product = {product}"  # noqa: S608
+            f"select {moved} from stock_move where state = 'done' and product = {product}"
             f" and (to_location = {storage}) <> (from_location = {storage})"
         )
         return int(float(row))

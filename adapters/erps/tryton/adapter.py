@@ -1,19 +1,17 @@
 """Speaks to one Tryton account: the ERP port over Tryton's REST API."""
 
-from collections.abc import Callable
-
-from adapters.erps.base import Need, Operation, Posting
+from adapters.erps.base import Account, Erp, Need, Operation, Posting
 from adapters.erps.tryton.cancels import CancelChain
 from adapters.erps.tryton.chain import Chain, look_up, run
 from adapters.erps.tryton.faults import Fault, refuse
 from adapters.erps.tryton.lines import plan_of, taxes_of, titles_of
-from adapters.erps.tryton.options import TrytonOptions
+from adapters.erps.tryton.options import TrytonOptions, from_options, target_of
 from adapters.erps.tryton.records import WHOLE_FIELDS, Sale
 from adapters.erps.tryton.returns import ReturnChain, nothing_to_give_back, plan_return
 from adapters.erps.tryton.sales import SaleChain, by_web_id, head_of, party_of
-from adapters.erps.tryton.session import Sender, Session
+from adapters.erps.tryton.session import Session
 from adapters.erps.tryton.shipments import ShipmentChain
-from adapters.throttle.base import Granted
+from adapters.http.caller import Caller
 from canonical.keys import fit
 from canonical.order import Order
 from canonical.outcome import AlreadyDone, Finding, Outcome, Rejected
@@ -26,7 +24,7 @@ KEY_LENGTH = 64
 _CALLS: dict[Operation, int] = {
     "order.create": 3,
     "order.update": 1,
-    "order.cancel": 6,
+    "order.cancel": 8,
     "shipment.create": 6,
     "shipment.update": 1,
     "return.create": 8,
@@ -34,14 +32,12 @@ _CALLS: dict[Operation, int] = {
 
 
 class Tryton:
-    """One account. ``callers`` turns a permit into what sends requests under it; the account's HTTP target must carry
-    the headers of ``options.target_of``.
-    """
+    """One account."""
 
-    def __init__(self, options: TrytonOptions, callers: Callable[[Granted], Sender]) -> None:
+    def __init__(self, account: Account, options: TrytonOptions) -> None:
+        self.http = target_of(account, options)
+        self.max_execution_s = account.max_execution_s
         self._options = options
-        self._callers = callers
-        self.max_execution_s = options.max_execution_s
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         """Items, taxes by title and, without a charge product, charges of an order. Shipments and returns take the
@@ -59,19 +55,19 @@ class Tryton:
         """Requests of a posting that meets no surprise."""
         return _CALLS[operation]
 
-    def find(self, posting: Posting, permit: Granted) -> Finding:
+    def find(self, posting: Posting, caller: Caller) -> Finding:
         """Read the effect by its key; Absent while its chain is not finished."""
         chain = self._chain(posting)
-        return chain if isinstance(chain, Rejected) else look_up(chain, self._session(permit))
+        return chain if isinstance(chain, Rejected) else look_up(chain, Session(caller))
 
-    def post(self, posting: Posting, permit: Granted) -> Outcome:
+    def post(self, posting: Posting, caller: Caller) -> Outcome:
         """Make the effect happen, continuing where an earlier attempt stopped."""
-        session = self._session(permit)
+        session = Session(caller)
         chain = self._chain(posting)
         if isinstance(chain, Rejected):
             return chain
         if isinstance(chain, ReturnChain):
-            return self._post_return(chain, session)
+            return self._post_return(chain, session, posting.attempt)
         # The unique web id makes a blind first create safe, and spares the look-up of a sale that is not there.
         blind = isinstance(chain, SaleChain) and not chain.strict and posting.attempt == 1
         return run(chain, session, None if blind else chain.read(session))
@@ -94,8 +90,8 @@ class Tryton:
             return head
         return SaleChain(document, plan, head, sale_key, options, strict=posting.operation == "order.update")
 
-    def _post_return(self, chain: ReturnChain, session: Session) -> Outcome:
-        made = chain.read(session)
+    def _post_return(self, chain: ReturnChain, session: Session, attempt: int) -> Outcome:
+        made = None if attempt == 1 else chain.read(session)
         if made is not None:
             return run(chain, session, made)
         sale_key = fit(chain.document.source, chain.document.order, KEY_LENGTH)
@@ -133,5 +129,7 @@ class Tryton:
             "warehouse": sold.warehouse or options.warehouse,
         }
 
-    def _session(self, permit: Granted) -> Session:
-        return Session(self._callers(permit))
+
+def build_tryton(account: Account) -> Erp:
+    """The adapter of one account. Raises ConfigError (a ValueError) for an unknown, missing or wrong option."""
+    return Tryton(account, from_options(account.options))
