@@ -124,7 +124,7 @@ class BrokerPublisher:
         return (*known.connection_errors, *known.channel_errors, OSError)
 
     def _drop(self) -> None:
-        # collapse() never waits for the broker's goodbye, which a blocked broker does not say.
-        if self._connection is not None:
-            self._connection.collapse()
+        # The socket is closed without a goodbye, which a blocked broker does not answer.
+        if self._connection is not None and self._connection.connected:
+            self._connection.connection.collect()
         self._connection, self._channel, self._open, self._refused = None, None, set(), set()

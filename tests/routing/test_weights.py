@@ -23,9 +23,7 @@ def _take(wheel: Wheel, waiting: dict[str, list[Class]], turns: int) -> list[tup
 
 
 @given(weights_of_three, some_classes, st.integers(1, 5))
-def test_classes_with_work_are_served_in_proportion_to_their_weights(
-    weights: Weights, classes: set[Class], rounds: int
-) -> None:
+def test_classes_with_work_are_served_in_proportion_to_their_weights(weights: Weights, classes: set[Class], rounds: int) -> None:
     wheel = Wheel()
     wheel.set({"orders": weights})
     total = sum(weights.of(cls) for cls in classes)
