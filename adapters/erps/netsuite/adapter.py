@@ -3,6 +3,8 @@
 from adapters.erps.base import Account, Erp, Need, Operation, Posting
 from adapters.erps.netsuite.auth import BearerLogin, Login
 from adapters.erps.netsuite.needs import needs_of
+from adapters.erps.netsuite.oauth import PATH as TOKEN_PATH
+from adapters.erps.netsuite.oauth import OAuthLogin
 from adapters.erps.netsuite.options import NetSuiteOptions, base_url_of, options_of
 from adapters.erps.netsuite.orders import Orders
 from adapters.erps.netsuite.returns import Returns
@@ -14,6 +16,7 @@ from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
 from canonical.shipment import Shipment
+from config.nearest import ConfigError
 
 CALLS: dict[Operation, int] = {
     "order.create": 1,
@@ -69,4 +72,16 @@ def build_netsuite(account: Account) -> Erp:
 
 
 def _login(account: Account, options: NetSuiteOptions) -> Login:
-    return BearerLogin(account.secret, options.login_rest_s)
+    if options.auth == "bearer":
+        return BearerLogin(account.secret, options.login_rest_s)
+    try:
+        from adapters.erps.netsuite.assertion import assertion, read_key  # noqa: PLC0415  only signing needs its library
+    except ImportError:
+        raise ConfigError("netsuite: auth = 'oauth2' signs with the package 'cryptography': install it") from None
+    key = read_key(account.secret)
+    audience = base_url_of(account.url) + TOKEN_PATH
+
+    def sign() -> str:
+        return assertion(key, options.client_id, options.certificate_id, audience)
+
+    return OAuthLogin(sign, options.login_rest_s, account.answer_timeout_s)
