@@ -72,7 +72,7 @@ def make_worker(
     """
     kind = ThreadPool if pool == "threads" else ProcessPool
     bounded = type(kind.__name__, (kind,), {"stop_wait_s": stop_wait_s})
-    quiet = {"without_gossip": True, "without_mingle": True}
+    quiet = {"without_gossip": True, "without_mingle": True, "quiet": True}
     return app.Worker(pool=bounded, concurrency=concurrency, hostname=hostname, **quiet, **options)
 
 

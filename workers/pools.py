@@ -1,7 +1,10 @@
 """Runs the two kinds of pool: threads that grow and shrink, and Celery's processes with a bounded end."""
 
+import contextlib
 import logging
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -142,10 +145,15 @@ class ProcessPool(CeleryPrefork):
             guard.cancel()
 
     def _kill_children(self) -> None:
-        processes = list(self._pool._pool) if self._pool is not None else []  # noqa: SLF001 billiard has no public list
+        pool = self._pool
+        if pool is None:
+            return
         _log.warning("processes did not finish within %g s: killed, their messages go back to their queues", self.stop_wait_s)
-        for process in processes:
-            process.kill()
+        # billiard has no public way to give up waiting for answers that will not come.
+        pool._result_handler.terminate()  # noqa: SLF001
+        for process in list(pool._pool):  # noqa: SLF001
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
 
 
 def _serve_loop() -> None:

@@ -68,7 +68,9 @@ class CountingThrottle:
         self._inner.pause(wait_s, reason)
 
     def _write(self) -> None:
-        self._count.write_text(json.dumps({"granted": self._granted, "returned": self._returned, "out": len(self._out)}))
+        fresh = self._count.with_suffix(".new")
+        fresh.write_text(json.dumps({"granted": self._granted, "returned": self._returned, "out": len(self._out)}))
+        fresh.replace(self._count)
 
 
 def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -> None:

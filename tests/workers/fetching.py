@@ -63,7 +63,9 @@ class Field:
             given["application_headers"] = headers
         given = {name: value for name, value in given.items() if value is not None}
         place: Any = channel or self.connection.default_channel
-        place.basic_publish(Message(body if isinstance(body, bytes) else body.encode(), **given), names.WORK_EXCHANGE, queue)
+        place.basic_publish_confirm(
+            Message(body if isinstance(body, bytes) else body.encode(), **given), names.WORK_EXCHANGE, queue
+        )
 
     def depth(self, queue: str) -> int:
         """Messages ready in a queue."""
