@@ -49,10 +49,11 @@ class OrderEnd:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """All orders, and the events that must be parked, with failure class and code."""
+    """All orders, the events that must be parked (with failure class and code), and those that wait for an order for ever."""
 
     orders: Mapping[OrderKey, OrderEnd]
     parked_events: Mapping[Event, tuple[str, str]]
+    orphans: frozenset[Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,19 @@ def expected_of(webhooks: Sequence[Webhook], reception: Reception) -> Expected:
     """What must have become of everything that was accepted, and of nothing else."""
     heard: dict[OrderKey, list[_Heard]] = defaultdict(list)
     parked: dict[Event, tuple[str, str]] = {}
+    orphans: set[Event] = set()
     for hook in {hook.known_as: hook for hook in webhooks}.values():
         accepted_at = reception.accepted.get(hook.known_as)
         if accepted_at is None or hook.fact.told == "kept" or hook.refusal is not None:
             continue
-        if hook.fact.parked and hook.fact.told in ("broken", "shipment"):
+        if hook.fact.told == "orphan":
+            orphans.add(hook.known_as)
+            continue
+        if hook.fact.told == "broken" and hook.fact.parked:
             parked[hook.known_as] = hook.fact.parked
             continue
         heard[hook.source, hook.fact.order].append(_Heard(hook.fact, accepted_at, reception.first_sent[hook.known_as]))
-    return Expected({key: _end_of(key, facts) for key, facts in heard.items()}, parked)
+    return Expected({key: _end_of(key, facts) for key, facts in heard.items()}, parked, frozenset(orphans))
 
 
 def _end_of(key: OrderKey, heard: Sequence[_Heard]) -> OrderEnd:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from workers.demo.desk import Desk
-from workers.demo.effects import ORDER, effects_of, order_id
+from workers.demo.effects import AUTHORIZATION, ORDER, RECEIPT, effects_of, order_id
 from workers.demo.model import Expected, OrderEnd
 from workers.demo.reception import Reception
 from workers.sandbox.journal import Entry
@@ -52,7 +52,12 @@ def prove(expected: Expected, reception: Reception, log: Sequence[Entry], desk: 
     """Compare everything. ``still_open`` are withdrawn orders that the ERP has and that are not closed."""
     verdict = judge_entries(log, effects_of(expected))
     totals = _totals(expected, log)
-    lost = [*_found("lost", verdict.lost, expected), *_unknown(reception, desk), *_unfinished(desk)]
+    lost = [
+        *_found("lost", verdict.lost, expected),
+        *_half_returns(expected, log),
+        *_unknown(reception, desk),
+        *_unfinished(expected, desk),
+    ]
     doubled = [*_found("doubled", verdict.doubled, expected), *_too_many_states(expected, log)]
     problems = [
         *lost,
@@ -91,9 +96,21 @@ def _unknown(reception: Reception, desk: Desk) -> Iterator[Problem]:
             yield Problem("lost", event[0], event[1], "answered 2xx, but the ledger does not know the event")
 
 
-def _unfinished(desk: Desk) -> Iterator[Problem]:
+def _half_returns(expected: Expected, log: Sequence[Entry]) -> Iterator[Problem]:
+    """A return authorized without its goods received, or the other way round."""
+    done = {(entry.record, entry.external_id) for entry in log if entry.committed}
+    for end in expected.orders.values():
+        for part in end.returns:
+            name = f"{end.source}-{part.key}"
+            halves = [(AUTHORIZATION, f"return-{name}") in done, (RECEIPT, f"receipt-{name}") in done]
+            if any(halves) and not all(halves):
+                yield Problem("lost", end.source, end.key, f"return {part.key} has only one of authorization and receipt")
+
+
+def _unfinished(expected: Expected, desk: Desk) -> Iterator[Problem]:
     for (source, key), state in desk.unended.items():
-        yield Problem("lost", source, key, f"the event is still {state}")
+        if (source, key) not in expected.orphans or state != "waiting":
+            yield Problem("lost", source, key, f"the event is still {state}")
     for what, state in desk.unfinished.items():
         _, source, key = (*what.partition(" ")[2].split("/", 2), "", "")[:3]
         yield Problem("lost", source, key, f"the delivery {what} is still {state}")

@@ -34,6 +34,7 @@ class Report:
     parked_by_reason: Mapping[str, int]
     effects: Mapping[str, int]
     never_posted: int
+    waiting: int
     wait_by_class: Mapping[Class, Waits]
     budget: Budget
     rate_per_s: float
@@ -101,6 +102,7 @@ def report_of(found: Findings, times: Times, *, orders: int, seed: int, rate_per
         parked_by_reason=dict(Counter(f"{row.cls} {row.code}" for row in reasons).most_common()),
         effects=_effects(found.expected),
         never_posted=sum(end.ends == "never" for end in found.expected.orders.values()),
+        waiting=len(found.expected.orphans),
         wait_by_class=found.waits,
         budget=found.budget,
         rate_per_s=rate_per_s,

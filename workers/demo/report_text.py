@@ -24,6 +24,7 @@ def lines_of(report: Report) -> Iterator[str]:
     yield _row("parked", f"{report.parked}")
     for reason, count in report.parked_by_reason.items():
         yield f"    {count:>4}  {reason}"
+    yield _row("still waiting", f"{report.waiting} shipments of orders that were never told")
     yield from _erp_lines(report)
     yield ""
     for cls, waits in report.wait_by_class.items():

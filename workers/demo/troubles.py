@@ -14,7 +14,6 @@ from workers.demo.webhook import PORTAL, SHOPIFY, Fact, Seal, Webhook
 
 MALFORMED = "malformed"
 REJECTED = "rejected"
-ORPHAN = "orphan"
 TOO_LARGE = 2 * 1024 * 1024
 UNAUTHORIZED, NOT_FOUND, CONTENT_TOO_LARGE = 401, 404, 413
 
@@ -60,9 +59,9 @@ def disliked(draws: Draws, at_s: float) -> list[Webhook]:
 
 
 def orphaned(draws: Draws, at_s: float) -> list[Webhook]:
-    """A fulfilment whose order is never told."""
+    """A fulfilment whose order is never told: it waits, in real life for a day, before it is parked."""
     webhook = fulfilled(draws, at_s, draws.shipment(draws.order(at_s, "normal"), at_s))
-    return [replace(webhook, fact=replace(webhook.fact, parked=(ORPHAN, "predecessor.missing")))]
+    return [replace(webhook, fact=replace(webhook.fact, told="orphan"))]
 
 
 def unknown_topic(draws: Draws, at_s: float) -> list[Webhook]:

@@ -39,6 +39,7 @@ class Watch:
 
     def __init__(self, webhooks: Sequence[Webhook], log: SentLog, sandbox: SandboxClient, ledger: Ledger) -> None:
         self._webhooks = webhooks
+        self._orphans = len({hook.known_as for hook in webhooks if hook.fact.told == "orphan"})
         self._log = log
         self._sandbox = sandbox
         self._ledger = ledger
@@ -56,12 +57,13 @@ class Watch:
             states["event " + row.state if is_event else row.state] += row.count
             if row.state not in ("parked", "claimed"):
                 waiting[row.cls] += row.count
+        early = max(0, states["event waiting"] - self._orphans)
         return Snapshot(
             accepted=len({self._webhooks[attempt.n].known_as for attempt in attempts if attempt.accepted}),
             sent_again=sum(attempt.attempt > 1 for attempt in attempts),
             posted=erp.commits,
             waiting=waiting,
-            moving=sum(states[name] for name in _MOVING) + states["event accepted"] + states["event waiting"],
+            moving=sum(states[name] for name in _MOVING) + states["event accepted"] + early,
             held=states["waiting"],
             retrying=states["retrying"],
             parked=states["parked"] + states["event parked"],

@@ -18,7 +18,7 @@ PORTAL = "portal"
 Seal = Literal["right", "wrong", "none", "cut", "doubled", "stale"]
 """How it is signed: only ``right`` may be taken; ``stale`` is signed rightly an hour ago (open channel)."""
 
-Told = Literal["order", "cancel", "shipment", "return", "kept", "broken"]
+Told = Literal["order", "cancel", "shipment", "return", "orphan", "kept", "broken"]
 
 STALE_S = 3_600
 
