@@ -7,7 +7,7 @@ from adapters.erps.netsuite.faults import Fault, Gone, Taken, in_doubt, misplace
 from adapters.erps.netsuite.keys import order_key
 from adapters.erps.netsuite.options import NetSuiteOptions
 from adapters.erps.netsuite.records import CLOSED, Line, Transaction, transaction_of
-from adapters.erps.netsuite.sales import REPLACED, marks, order_body
+from adapters.erps.netsuite.sales import REPLACED, beside_lines, marks, order_body
 from adapters.erps.netsuite.wire import Wire, Wrote, change, insert_or_update
 from adapters.http.caller import Caller
 from canonical.order import Order
@@ -42,7 +42,11 @@ class Orders:
         return self._put(posting, order, caller, None)
 
     def update(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
-        """Put the newest state in place, each line under the number it has; an order that was never posted is inserted."""
+        """Put the newest state in place, each line under the number it has; an order that was never posted is inserted.
+
+        Some channels take pieces that were given back after shipping off the order. A sales order keeps what has left, and
+        the return credits it: then the lines stay as they are.
+        """
         there = look(self.wire, self.options, caller, _key(order), lines=True)
         if isinstance(there, Gone):
             return self._put(posting, order, caller, None)
@@ -50,7 +54,13 @@ class Orders:
             return there
         if there.version >= posting.version:
             return AlreadyDone(there.id)
-        return self._put(posting, order, caller, there)
+        if not _given_back(order, there):
+            return self._put(posting, order, caller, there)
+        if _otherwise_changed(order, there):
+            remedy = "change the other lines in NetSuite by hand; what was given back after shipping is the return's matter"
+            return Rejected("netsuite.shipped_lines", f"order {order.key!r} lost shipped pieces and changed besides", remedy)
+        body = beside_lines(posting, order, self.options)
+        return self._done(self.wire.write(caller, change(RECORD, there.id, body)), order.key)
 
     def cancel(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
         """Close what has not been shipped; an order that still waits for approval is cancelled whole."""
@@ -64,8 +74,8 @@ class Orders:
         body = marks(posting, self.options)
         if there.status == "A":
             body["orderStatus"] = "C"
-        elif there.status not in CLOSED:
-            body["item"] = {"items": [{"line": line.number, "isClosed": True} for line in _open_lines(there)]}
+        elif still_open := _open_lines(there):
+            body["item"] = {"items": [{"line": line.number, "isClosed": True} for line in still_open]}
         return self._done(self.wire.write(caller, change(RECORD, there.id, body)), order.key)
 
     def find(self, posting: Posting, order: Order, caller: Caller) -> Finding:
@@ -143,3 +153,21 @@ def _is_cancelled(there: Transaction, version: int) -> bool:
 
 def _open_lines(there: Transaction) -> list[Line]:
     return [line for line in there.lines if not line.closed and line.fulfilled < line.quantity]
+
+
+def _given_back(order: Order, there: Transaction) -> list[Line]:
+    """Lines of which the order now tells fewer pieces than have left."""
+    told = {line.key: line.quantity for line in order.lines}
+    return [line for line in there.lines if _is_goods(line) and line.fulfilled > told.get(line.key or "", 0)]
+
+
+def _otherwise_changed(order: Order, there: Transaction) -> bool:
+    """Whether any line besides those given back is new, gone or of another quantity."""
+    given_back = {line.key for line in _given_back(order, there)}
+    told = {line.key: line.quantity for line in order.lines if line.key not in given_back}
+    had = {line.key: line.quantity for line in there.lines if _is_goods(line) and not line.closed and line.key not in given_back}
+    return told != had
+
+
+def _is_goods(line: Line) -> bool:
+    return line.key is not None and not line.key.startswith("charge:")

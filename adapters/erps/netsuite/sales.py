@@ -33,9 +33,13 @@ def order_body(posting: Posting, order: Order, options: NetSuiteOptions, numbers
     body |= {"tranDate": order.placed_at.date().isoformat(), "memo": order.number}
     body["otherRefNum"] = order.number[:LONGEST_REFERENCE]
     body |= _first_only(options) if numbers is None else {}
-    body |= _place(posting, order, options) | marks(posting, options)
-    body |= _addresses(order) if options.addresses else {}
+    body |= _place(posting, order, options) | beside_lines(posting, order, options)
     return body | _amounts(sums, numbers or {}, options)
+
+
+def beside_lines(posting: Posting, order: Order, options: NetSuiteOptions) -> dict[str, object]:
+    """What may change whatever has been shipped: addresses and our marks."""
+    return marks(posting, options) | (_addresses(order) if options.addresses else {})
 
 
 def marks(posting: Posting, options: NetSuiteOptions) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """What each posting leaves in NetSuite: amounts to the cent, the right lines, chains that go on where they stopped."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -148,6 +149,64 @@ def test_an_update_keeps_the_numbers_of_the_lines_it_changes(netsuite_bench: Net
     assert isinstance(outcome, Done), outcome
     last = bench.commits(order)[-1]
     assert (last.version, last.total, last.quantity) == ("2", str(more.total), "3")
+
+
+def test_pieces_given_back_after_shipping_stay_on_the_order_and_the_return_credits_them(netsuite_bench: NetSuiteBench) -> None:
+    bench = netsuite_bench
+    order, _ = shipped(bench)
+    fewer = bench.changed(order)
+    less = fewer.model_copy(update={"lines": (fewer.lines[0].model_copy(update={"quantity": 1}), fewer.lines[1])})
+    besides = less.model_copy(update={"lines": (less.lines[0], less.lines[1].model_copy(update={"quantity": 9}))})
+
+    refused = bench.post("order.update", besides, 2)
+    outcome = bench.post("order.update", less, 2)
+    again = bench.post("order.update", less, 2)
+
+    assert isinstance(refused, Rejected)
+    assert isinstance(outcome, Done)
+    assert again == AlreadyDone(outcome.remote_id)
+    assert [(entry.version, entry.total) for entry in bench.commits(order)] == [("1", "42.83"), ("2", "42.83")]
+
+
+def test_an_order_cancelled_after_all_of_it_left_keeps_its_lines(netsuite_bench: NetSuiteBench) -> None:
+    bench = netsuite_bench
+    order = bench.order()
+    posted(bench, order)
+    pieces = tuple(ShipmentLine(order_line=line.key, sku=line.sku, quantity=line.quantity) for line in order.lines)
+    assert isinstance(bench.post("shipment.create", bench.shipment(order, lines=pieces), order=order), Done)
+
+    outcome = bench.post("order.cancel", bench.cancelled(order), 2)
+    again = bench.post("order.cancel", bench.cancelled(order), 2)
+
+    assert isinstance(outcome, Done)
+    assert isinstance(again, AlreadyDone)
+    assert bench.commits(order)[-1].quantity == "4"
+
+
+def test_a_cancelled_shipment_that_nobody_can_find_is_as_good_as_called_back(netsuite_bench: NetSuiteBench) -> None:
+    bench = netsuite_bench
+    order = bench.order()
+    posted(bench, order)
+    shipment = bench.shipment(order)
+
+    called_back = bench.post("shipment.update", shipment.model_copy(update={"status": "cancelled"}), 2, order=order)
+    tracked = bench.post("shipment.update", bench.tracked(shipment), 2, order=order)
+
+    assert isinstance(called_back, AlreadyDone)
+    assert isinstance(tracked, Rejected)
+
+
+def test_the_orders_own_id_in_the_erp_is_used_where_it_is_known(netsuite_bench: NetSuiteBench) -> None:
+    bench = netsuite_bench
+    order = bench.order()
+    entry = posted(bench, order)
+    posting = replace(bench.posting("shipment.create", bench.shipment(order), order=order), order_remote_id=entry.internal_id)
+
+    with bench.caller() as caller:
+        outcome = bench.erp.post(posting, caller)
+
+    assert isinstance(outcome, Done)
+    assert bench.log()[-2].path.endswith(f"/salesOrder/{entry.internal_id}")
 
 
 def test_an_update_of_an_order_that_never_came_inserts_it(netsuite_bench: NetSuiteBench) -> None:
