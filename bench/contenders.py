@@ -1,11 +1,7 @@
 """Names the contenders: what a bench needs to know of each, and the four peers behind it."""
 
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +33,7 @@ class Contender(Protocol):
         ...
 
     def pids(self) -> dict[str, tuple[int, ...]]:
-        """Root pids by role: ``intake`` and ``worker``."""
+        """Root pids by role: ``intake``, ``worker``, and ``beside`` for what else runs while orders do."""
         ...
 
     def lay(self, services: Services, url: str, first: int, count: int) -> None:
@@ -58,14 +54,14 @@ class Peer:
     queue: str
     workers: Sequence[Sequence[str]]
     slots: int = 16
-    intake_dedupe: bool = True
+    intake_dedupe: bool = False
     _intake: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_intake(self, services: Services, erp_url: str) -> str:
         with psycopg.connect(services.database_url) as database:
             database.execute(CREATE_TABLE)
-        port = _free_port()
+        port = processes.free_port()
         command = [
             "uvicorn",
             f"bench.peers.{self.package}.intake:app",
@@ -76,7 +72,7 @@ class Peer:
             "warning",
         ]
         self._intake.append(self._start(command, services, erp_url, "intake.log"))
-        _until_healthy(f"http://127.0.0.1:{port}/health", self._intake[0], services.folder / "intake.log")
+        processes.until_healthy(f"http://127.0.0.1:{port}/health", self._intake[0], services.folder / "intake.log")
         return f"http://127.0.0.1:{port}/in/shop"
 
     def start_workers(self, services: Services, erp_url: str) -> None:
@@ -84,7 +80,7 @@ class Peer:
             self._workers.append(self._start(words, services, erp_url, "worker.log"))
 
     def pids(self) -> dict[str, tuple[int, ...]]:
-        return {"intake": tuple(p.pid for p in self._intake), "worker": tuple(p.pid for p in self._workers)}
+        return {"intake": tuple(p.pid for p in self._intake), "worker": tuple(p.pid for p in self._workers), "beside": ()}
 
     def lay(self, services: Services, url: str, first: int, count: int) -> None:
         """Take one real message in through HTTP, then publish it again under each order's id: the ids are equally long."""
@@ -112,9 +108,7 @@ class Peer:
             "BENCH_ERP_URL": erp_url,
             "BENCH_SLOTS": str(self.slots),
             "BENCH_INTAKE_DEDUPE": str(int(self.intake_dedupe)),
-            # a fleet in production has its bytecode at hand; without this a boot compiles everything each time
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(services.folder.parent / "bytecode"),
+            **processes.bytecode_beside(services.folder.parent),
             "PYTHONPATH": str(Path(__file__).parents[1]),
         }
         program = str(Path(sys.executable).parent / words[0])
@@ -150,20 +144,3 @@ def _taskiq(slots: int) -> list[list[str]]:
 
 def _faststream() -> list[list[str]]:
     return [["faststream", "run", "bench.peers.faststream_rabbit.app:app", "--log-level", "warning"]] * WORKER_PROCESSES
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
-
-
-def _until_healthy(url: str, process: subprocess.Popen[bytes], log: Path, within_s: float = 30.0) -> None:
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"an intake did not come up:\n{log.read_text(errors='replace')[-2000:]}") from None
-            time.sleep(0.1)

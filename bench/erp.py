@@ -57,7 +57,8 @@ class ErpProcess:
         self._read += len(whole)
         for line in whole.splitlines():
             at_ns, status, key = line.decode().split(" ", 2)
-            self._postings.append(Posting(int(at_ns) / 1e9, int(status), key))
+            # an external id may say before a hyphen which source the order is from
+            self._postings.append(Posting(int(at_ns) / 1e9, int(status), key.rpartition("-")[2]))
         return self._postings
 
     def wait_for(self, keys: set[str], within_s: float) -> bool:

@@ -142,7 +142,7 @@ class Desk(asyncio.Protocol):
 
 
 def _key(path: str, head: bytes, body: bytes) -> str:
-    _, eid, key = path.partition("/eid:")
+    _, eid, key = path.partition("?")[0].partition("/eid:")
     return key if eid else wire.header(head, b"x-order-key") or _external_id(body)
 
 

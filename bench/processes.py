@@ -2,8 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -51,6 +54,30 @@ def start(command: Sequence[str], log: Path, env: Mapping[str, str]) -> subproce
     """Start a process with its output in ``log`` and ``env`` added to the environment."""
     with log.open("ab") as out:
         return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, **env})
+
+
+def bytecode_beside(folder: Path) -> dict[str, str]:
+    """Environment of a process that keeps its bytecode, as one in production does: a boot that compiles is no boot."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
+def free_port() -> int:
+    """A port nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+def until_healthy(url: str, process: subprocess.Popen[bytes], log: Path, within_s: float = 30.0) -> None:
+    """Wait until ``url`` answers well. Raises RuntimeError with the end of the log if the process does not get there."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"an intake did not come up:\n{log.read_text(errors='replace')[-2000:]}") from None
+            time.sleep(0.1)
 
 
 def end(processes: Iterable[subprocess.Popen[bytes]], within_s: float = 10.0) -> None:

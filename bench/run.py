@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import measures, report
 from bench.contenders import Contender, peers
 from bench.measures import Run
+from bench.millrace import Millrace
 from bench.report import Result
 from bench.services import Site
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def all_contenders() -> list[Contender]:
     """Everybody who takes part, in the order of a round."""
-    return [*peers()]
+    return [Millrace(), *peers()]
 
 
 def _bench(name: str, contenders: list[Contender], site: Site, told: argparse.Namespace) -> list[Result]:
