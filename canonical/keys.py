@@ -3,19 +3,20 @@
 import hashlib
 import re
 
-_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+_PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 _DIGEST_LENGTH = 10
 
 
 def fit(source: str, key: str, length: int, prefix: str = "") -> str:
-    """The same key for the same document on every attempt, in at most ``length`` characters of ``A-Z a-z 0-9 . _ -``.
+    """The same key for the same document on every attempt, in at most ``length`` characters of ``A-Z a-z 0-9 _ -``.
 
     >>> fit("shopify-eu", "1001", 35)
-    'shopify-eu-1001'
+    'shopify-eu_1001'
 
+    Source names hold no ``_``, so the first one ends the source and ``a-b`` + ``c`` never meets ``a`` + ``b-c``.
     A key that is too long, or that loses characters, ends in a digest of the whole, so two documents never share one.
     """
-    whole = f"{prefix}{source}-{key}"
+    whole = f"{prefix}{source}_{key}"
     plain = _PLAIN.sub("_", whole)
     if plain == whole and len(plain) <= length:
         return plain

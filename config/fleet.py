@@ -10,8 +10,8 @@ from config.nearest import ConfigError, explain, hint
 
 Class = Literal["high", "normal", "low"]
 Kind = Literal["order", "shipment", "return"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
-"""Name of a source, target or pool: lower case, digits, ``_`` and ``-``; it becomes part of queue names."""
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+"""Name of a source, target or pool: lower case, digits and ``-``; it becomes part of queue names and of keys at targets."""
 
 
 class Part(BaseModel):

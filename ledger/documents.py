@@ -136,4 +136,4 @@ def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
         return {}
     c = versions.c
     query = select(c.document_id, c.body).where(tuple_(c.document_id, c.version).in_([(h.id, h.version) for h in heads]))
-    return {document_id: body for document_id, body in session.execute(query)}
+    return dict(session.execute(query).tuples().all())

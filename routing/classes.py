@@ -17,7 +17,7 @@ def class_of_event(source: Source, topic: str) -> Class:
 
 
 def class_of_document(rules: Sequence[ClassRule], document: Order | Shipment | Return, order: Order | None, told: Class) -> Class:
-    """The class of the first rule the document meets, else ``told`` (its event's). A shipment or return is judged by its order."""
+    """Class of the first rule the document meets, else ``told`` (its event's). A shipment or return is judged by its order."""
     subject = document if isinstance(document, Order) else order
     return next((rule.cls for rule in rules if _meets(rule, document, subject)), told)
 

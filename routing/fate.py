@@ -14,7 +14,7 @@ THROTTLE_REST_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a target's row allows: attempts before it is parked, the backoff's bounds, and how long a lost request may still act."""
+    """What a target's table allows: attempts before a row is parked, the backoff's bounds, how long a lost request may act."""
 
     max_attempts: int
     first_retry_s: float

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from routing import names
+from telemetry.trace import current_traceparent
 
 T = TypeVar("T")
 Header = str | int | None | list[None] | dict[str, str]
@@ -61,7 +62,7 @@ class Letter:
             "origin": "millrace",
             "ignore_result": True,
             "calls": self.calls,
-            "traceparent": self.trace,
+            "traceparent": self.trace or current_traceparent() or "",
         }
 
 

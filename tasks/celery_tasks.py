@@ -14,6 +14,7 @@ from tasks.prepare import prepare
 from tasks.step import LEDGER_REST_S, Message, run
 from telemetry.bus import emit
 from telemetry.events import Name
+from telemetry.trace import continue_from
 
 
 def register(
@@ -35,7 +36,8 @@ def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task[Any, Any]
         if redelivered and len(rows) > 1:
             return _send_singly(context, task, queue, rows)
         try:
-            prepare(context, rows)
+            with continue_from(_trace(task)):
+                prepare(context, rows)
         except LedgerUnavailable as error:
             emit(Name.LEDGER_WRITE_FAILED, stage="prepare", error=error)
             _again(context, Letter(queue, task.name, tuple(rows), "again: ledger away", rung_s=LEDGER_REST_S))
@@ -54,7 +56,8 @@ def _deliver_task(
         if permit is None:
             raise Reject("delivered without a permit: the message was not picked by the fetcher", requeue=True)
         try:
-            run(context, Message(queue, tuple(rows)), permit)
+            with continue_from(_trace(task)):
+                run(context, Message(queue, tuple(rows)), permit)
         except ConnectionError as error:
             raise Reject(str(error), requeue=True) from error
 
@@ -76,3 +79,9 @@ def _again(context: Context, letter: Letter) -> None:
 def _delivered(task: Task[Any, Any]) -> tuple[str, bool]:
     info = task.request.delivery_info or {}
     return str(info.get("routing_key", "")), bool(info.get("redelivered"))
+
+
+def _trace(task: Task[Any, Any]) -> str | None:
+    """The trace that the message continues, None if it begins one."""
+    headers = task.request.headers or {}
+    return str(headers.get("traceparent") or "") or None

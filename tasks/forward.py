@@ -1,5 +1,6 @@
 """Does the last step of every task: publish what the committed rows wait for, and note what the broker confirmed."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
@@ -18,7 +19,11 @@ from telemetry.events import Name
 
 def forward(context: Context, letters: Sequence[Letter]) -> None:
     """Publish after the commit. What the broker does not confirm stays unpublished in its row, for the relay."""
+    if not letters:
+        return
+    began = time.monotonic()
     confirmed = context.publisher.publish(letters)
+    emit(Name.PUBLISH_BATCH_STOP, count=len(confirmed), outcome="confirmed", duration_s=time.monotonic() - began)
     if len(confirmed) < len(letters):
         emit(Name.PUBLISH_BATCH_FAILED, count=len(letters) - len(confirmed))
     deliveries = [row for letter in confirmed if letter.task == DELIVER_TASK for row in letter.rows]

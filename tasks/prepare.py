@@ -113,6 +113,7 @@ def report(context: Context, decided: Decided) -> None:
             state=end.state,
             outcome=end.state,
             waited_s=_seconds(now - event.received_at),
+            failure=end.failure.cls.value if end.failure else None,
             error_code=end.failure.code if end.failure else None,
             reason=end.failure.reason if end.failure else None,
         )

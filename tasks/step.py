@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import ledger.deliveries
 from adapters.http.caller import Caller
 from adapters.throttle.base import Granted
 from canonical.failure import Failure, FailureClass
-from canonical.outcome import AlreadyDone, Done, Outcome, Rejected
+from canonical.outcome import AlreadyDone, Conflict, Done, Outcome, Rejected, Throttled, Unavailable, Uncertain
 from config.fleet import Target
 from ledger.deliveries import Claimed, Ready, Settlement, Unclaimed
 from ledger.session import LedgerUnavailable
@@ -22,6 +23,16 @@ from tasks.deliver import deliver
 from tasks.forward import forward, letters_for_deliveries
 from telemetry.bus import bind, emit
 from telemetry.events import Name
+
+_WORD_OF: dict[type[Outcome], str] = {
+    Done: "done",
+    AlreadyDone: "already_done",
+    Throttled: "throttled",
+    Unavailable: "unavailable",
+    Rejected: "rejected",
+    Conflict: "conflict",
+    Uncertain: "uncertain",
+}
 
 LEDGER_REST_S = 4
 """Rest of a message whose rows cannot be read or settled because the ledger is away."""
@@ -216,24 +227,25 @@ def _settlement(
 
 def _tell(context: Context, row: Claimed, outcome: Outcome, fate: Fate, started_at: datetime) -> None:
     now = context.now()
-    emit(
-        {"parked": Name.DELIVERY_PARK_DONE, "retrying": Name.DELIVERY_RETRY_SCHEDULED}.get(fate.state, Name.DELIVERY_POST_STOP),
-        correlation_id=row.correlation_id,
-        delivery_id=row.id,
-        key=row.business_key,
-        target=row.target,
-        operation=row.operation,
-        domain=row.domain,
-        cls=row.cls,
-        version=row.version,
-        attempt=fate.attempts,
-        outcome=type(outcome).__name__,
-        state=fate.state,
-        remote_id=fate.remote_id,
-        uncertain=fate.uncertain,
-        wait_s=fate.wait_s if fate.state == "retrying" else None,
-        duration_s=(now - started_at) / timedelta(seconds=1),
-        end_to_end_s=(now - row.accepted_at) / timedelta(seconds=1) if isinstance(outcome, Done | AlreadyDone) else None,
-        error_code=fate.failure.code if fate.failure else None,
-        reason=getattr(outcome, "reason", None),
-    )
+    told: dict[str, Any] = {
+        "correlation_id": row.correlation_id,
+        "delivery_id": row.id,
+        "key": row.business_key,
+        "target": row.target,
+        "operation": row.operation,
+        "domain": row.domain,
+        "cls": row.cls,
+        "version": row.version,
+        "attempt": fate.attempts,
+        "outcome": _WORD_OF[type(outcome)],
+        "state": fate.state,
+        "uncertain": fate.uncertain,
+        "reason": getattr(outcome, "reason", None),
+    }
+    end_to_end_s = (now - row.accepted_at) / timedelta(seconds=1) if fate.state == "done" else None
+    duration_s = (now - started_at) / timedelta(seconds=1)
+    emit(Name.DELIVERY_POST_STOP, **told, remote_id=fate.remote_id, duration_s=duration_s, end_to_end_s=end_to_end_s)
+    if fate.state == "retrying":
+        emit(Name.DELIVERY_RETRY_SCHEDULED, **told, wait_s=fate.wait_s)
+    elif fate.failure is not None:
+        emit(Name.DELIVERY_PARK_DONE, **told, failure=fate.failure.cls.value, error_code=fate.failure.code)

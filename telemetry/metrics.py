@@ -149,7 +149,9 @@ class _Rule:
 def _label_value(field: str, fields: Fields) -> str:
     if field == "status_class":
         status = fields.get("status")
-        return f"{status // 100}xx" if isinstance(status, int) and 100 <= status < 600 else "none"
+        if isinstance(status, int) and 100 <= status < 600:
+            return f"{status // 100}xx"
+        return str(fields.get("result", "none"))
     return str(fields.get(field, "none"))
 
 

@@ -1,4 +1,4 @@
-"""Runs one process by role: relay, recorder, worker; each starts its telemetry, works until it is told to stop, and leaves tidily."""
+"""Runs one process by role; each starts its telemetry, works until it is told to stop, and leaves tidily."""
 
 import signal
 import socket

@@ -30,7 +30,8 @@ class References:
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One intended effect. ``version`` counts the document's versions from 1; ``order_remote_id`` is the ERP's
-    order for shipments, returns, updates and cancels (None while unknown); ``attempt`` counts from 1."""
+    order for shipments, returns, updates and cancels (None while unknown); ``attempt`` counts from 1.
+    """
 
     delivery_id: int
     operation: Operation
@@ -66,7 +67,8 @@ class Account:
 
 class Erp(Protocol):
     """One ERP account. Thread-safe. Outcomes are returned, never raised; every request goes out through the caller given,
-    which spends the bundle's permit: an adapter holds no connection and no throttle of its own."""
+    which spends the bundle's permit: an adapter holds no connection and no throttle of its own.
+    """
 
     http: Target
     """Where its requests go and what goes with each; the worker keeps one `Client` for it and opens a `Caller` a bundle."""

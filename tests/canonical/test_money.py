@@ -16,7 +16,7 @@ from canonical.money import LARGEST_AMOUNT, Money, in_minor_digits
 )
 def test_an_amount_that_is_no_bounded_exact_decimal_is_refused(wrong: object) -> None:
     with pytest.raises(ValidationError):
-        Money(amount=wrong, currency="USD")  # type: ignore[arg-type]
+        Money(amount=wrong, currency="USD")
 
 
 @pytest.mark.parametrize("code", ["usd", "US", "XXX", "BTC", "", "US$"])

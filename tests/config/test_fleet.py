@@ -30,7 +30,7 @@ def fleet_with(folder: Path, old: str, new: str) -> Path:
     ],
 )
 def test_a_wrong_fleet_file_is_named_with_its_remedy(tmp_path: Path, old: str, new: str, told: str) -> None:
-    with pytest.raises(ConfigError, match="fleet.toml") as caught:
+    with pytest.raises(ConfigError, match=r"fleet\.toml") as caught:
         load_fleet(fleet_with(tmp_path, old, new))
 
     assert told in str(caught.value)
