@@ -31,7 +31,8 @@ def demo(
     Examples: millrace demo   millrace demo --orders 1000 --keep   millrace demo --json > report.json
     """
     from workers.demo.interrupts import Interrupted
-    from workers.demo.run import FleetError, Wish, run
+    from workers.demo.run import run
+    from workers.demo.stage import FleetError, Wish
 
     if folder is not None and folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is not empty; name a new folder", Exit.USAGE)

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from workers.demo.effects import FULFILMENT, ORDER, order_id
+from adapters.erps.netsuite.keys import fulfilment_key, order_key
+from workers.demo.effects import FULFILMENT, ORDER
 from workers.demo.model import Expected
 from workers.demo.sale import Class
 from workers.demo.weather import Spell
@@ -55,7 +56,7 @@ def waits_of(expected: Expected, log: Sequence[Entry]) -> dict[Class, Waits]:
     done = _first_commits(log)
     waited: dict[Class, list[float]] = defaultdict(list)
     for end in expected.orders.values():
-        at = done.get((ORDER, order_id(end.source, end.key)))
+        at = done.get((ORDER, order_key(end.source, end.key)))
         if at is not None:
             waited[end.cls].append(max(0.0, at - end.told_at))
     return {cls: _summary(sorted(waited[cls])) for cls in CLASSES if waited[cls]}
@@ -129,10 +130,10 @@ def _fair_seconds(expected: Expected, log: Sequence[Entry], spells: Sequence[Spe
 
 def _told(expected: Expected, done: Mapping[tuple[str, str], float]) -> Iterator[float]:
     for end in expected.orders.values():
-        if (ORDER, order_id(end.source, end.key)) in done:
+        if (ORDER, order_key(end.source, end.key)) in done:
             yield end.told_at
         for part in end.shipments:
-            if (FULFILMENT, f"shipment-{end.source}-{part.key}") in done:
+            if (FULFILMENT, fulfilment_key(end.source, part.key)) in done:
                 yield part.told_at
 
 

@@ -1,13 +1,14 @@
 """Proves the sale: the ERP's log and the ledger's desk against the model; every difference names its order."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from adapters.erps.netsuite.keys import authorization_key, order_key, receipt_key
 from workers.demo.desk import Desk
-from workers.demo.effects import AUTHORIZATION, ORDER, RECEIPT, effects_of, order_id
-from workers.demo.model import Expected, OrderEnd
+from workers.demo.effects import AUTHORIZATION, ORDER, RECEIPT, effects_of, names_of
+from workers.demo.model import Expected, OrderEnd, OrderKey
 from workers.demo.reception import Reception
 from workers.sandbox.journal import Entry
 from workers.sandbox.judge import Finding, Verdict, judge_entries
@@ -52,20 +53,21 @@ def prove(expected: Expected, reception: Reception, log: Sequence[Entry], desk: 
     """Compare everything. ``still_open`` are withdrawn orders that the ERP has and that are not closed."""
     verdict = judge_entries(log, effects_of(expected))
     totals = _totals(expected, log)
+    names = names_of(expected)
     lost = [
-        *_found("lost", verdict.lost, expected),
+        *_found("lost", verdict.lost, names),
         *_half_returns(expected, log),
         *_unknown(reception, desk),
         *_unfinished(expected, desk),
     ]
-    doubled = [*_found("doubled", verdict.doubled, expected), *_too_many_states(expected, log)]
+    doubled = [*_found("doubled", verdict.doubled, names), *_too_many_states(expected, log)]
     problems = [
         *lost,
         *doubled,
-        *_found("unexpected", verdict.unexpected, expected),
-        *_found("backwards", verdict.backwards, expected),
-        *_found("wrong amount", verdict.wrong, expected),
-        *(Problem("still open", *_order_of(name, expected), "cancelled, but open in the ERP") for name in still_open),
+        *_found("unexpected", verdict.unexpected, names),
+        *_found("backwards", verdict.backwards, names),
+        *_found("wrong amount", verdict.wrong, names),
+        *(Problem("still open", *_order_of(name, names), "cancelled, but open in the ERP") for name in still_open),
         *(Problem("sender", hook.source, hook.fact.order, f"{hook.topic} {why}") for hook, why in reception.mistakes),
         *_wrongly_parked(expected, desk),
     ]
@@ -74,20 +76,16 @@ def prove(expected: Expected, reception: Reception, log: Sequence[Entry], desk: 
     return Proof(verdict, tuple(problems), len(lost), len(doubled), totals)
 
 
-def _found(kind: str, findings: Iterable[Finding], expected: Expected) -> Iterator[Problem]:
+def _found(kind: str, findings: Iterable[Finding], names: Mapping[str, OrderKey]) -> Iterator[Problem]:
     for found in findings:
         version = f" version {found.version}" if found.version else ""
         reason = f"{found.record} {found.external_id}{version}: {found.reason}"
-        yield Problem(kind, *_order_of(found.external_id or "", expected), reason)
+        yield Problem(kind, *_order_of(found.external_id or "", names), reason)
 
 
-def _order_of(external_id: str, expected: Expected) -> tuple[str, str]:
-    """The order a record of the ERP belongs to, by what its external id ends in."""
-    for end in expected.orders.values():
-        keys = [end.key, *(part.key for part in (*end.shipments, *end.returns))]
-        if any(external_id.endswith(f"{end.source}-{key}") for key in keys):
-            return end.source, end.key
-    return "", external_id
+def _order_of(external_id: str, names: Mapping[str, OrderKey]) -> OrderKey:
+    """The order a record of the ERP belongs to."""
+    return names.get(external_id, ("", external_id))
 
 
 def _unknown(reception: Reception, desk: Desk) -> Iterator[Problem]:
@@ -101,8 +99,8 @@ def _half_returns(expected: Expected, log: Sequence[Entry]) -> Iterator[Problem]
     done = {(entry.record, entry.external_id) for entry in log if entry.committed}
     for end in expected.orders.values():
         for part in end.returns:
-            name = f"{end.source}-{part.key}"
-            halves = [(AUTHORIZATION, f"return-{name}") in done, (RECEIPT, f"receipt-{name}") in done]
+            authorized = (AUTHORIZATION, authorization_key(end.source, part.key)) in done
+            halves = (authorized, (RECEIPT, receipt_key(end.source, part.key)) in done)
             if any(halves) and not all(halves):
                 yield Problem("lost", end.source, end.key, f"return {part.key} has only one of authorization and receipt")
 
@@ -119,7 +117,7 @@ def _unfinished(expected: Expected, desk: Desk) -> Iterator[Problem]:
 def _too_many_states(expected: Expected, log: Sequence[Entry]) -> Iterator[Problem]:
     commits = Counter(entry.external_id for entry in log if entry.committed and entry.record == ORDER)
     for end in expected.orders.values():
-        written = commits[order_id(end.source, end.key)]
+        written = commits[order_key(end.source, end.key)]
         if written > end.states:
             yield Problem("doubled", end.source, end.key, f"written {written} times for {end.states} states told")
 
@@ -158,7 +156,7 @@ def _totals(expected: Expected, log: Sequence[Entry]) -> Totals:
         if end.ends not in ("posted", "parked"):
             continue
         told += end.total
-        entry = last.get(order_id(end.source, end.key))
+        entry = last.get(order_key(end.source, end.key))
         if entry is not None:
             in_erp += Decimal(entry.total or 0)
         elif end.ends == "parked":
