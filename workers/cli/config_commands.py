@@ -1,11 +1,14 @@
 """Runs `millrace config check`: proves the configuration and prints what is in force, secrets masked."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.output import Json, fail, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from config.settings import Secrets, Settings
 
 config = typer.Typer(help="Settings and fleet file.", epilog=EPILOG, no_args_is_help=True)
 
@@ -27,6 +30,7 @@ def check(as_json: Json = False) -> None:
     try:
         secrets = load_secrets()
         topology = load_topology()
+        _prove_adapters(loaded, secrets)
     except ConfigError as error:
         fail(str(error), Exit.USAGE)
     effective: dict[str, Any] = {
@@ -53,6 +57,16 @@ def _masked(values: dict[str, Any]) -> dict[str, Any]:
 
     return {name: ("***" if value.get_secret_value() else "") if isinstance(value, SecretStr) else str(value)
             for name, value in values.items()}  # fmt: skip
+
+
+def _prove_adapters(loaded: "Settings", secrets: "Secrets") -> None:
+    """Raises ConfigError for a channel, an adapter or one of its options that does not exist."""
+    from workers.bootstrap import build_channels, build_erp
+
+    build_channels(loaded.fleet)
+    for name, target in loaded.fleet.targets.items():
+        if target.secret is None or target.secret in secrets:
+            build_erp(name, target, secrets, loaded.sandbox_url)
 
 
 def _missing_secrets(fleet: dict[str, Any], known: set[str]) -> list[str]:

@@ -1,25 +1,32 @@
 """Runs `millrace failures|crossrefs|weights`: the failure desk, the master data it asks for, and the weights in force."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.output import Json, Most, fail, say, show_fields, show_json, show_rows, show_table
-from workers.cli.wiring import context, reading, settings
+from workers.cli.wiring import changing, context, reading, settings
 
 failures = typer.Typer(help="What is parked, and giving it back to work.", epilog=EPILOG, no_args_is_help=True)
 crossrefs = typer.Typer(help="What our keys are called at each target.", epilog=EPILOG, no_args_is_help=True)
 weights = typer.Typer(help="How queue families serve their classes.", epilog=EPILOG, no_args_is_help=True)
 
-Keys = Annotated[list[str], typer.Argument(help="e12 an event, d34 a delivery, m5 a dead message.")]
+FailureClass = Literal["malformed", "rejected", "exhausted", "poison", "defect", "orphan"]
+RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
+Key = Annotated[str, typer.Argument(help="e12 an event, d34 a delivery, m5 a dead message.", show_default=False)]
+Turns = Annotated[int, typer.Option(min=1, max=1_000)]
+
+_COLUMNS = ("target", "kind", "source", "key", "remote_id")
+_LONGEST = {"target": 48, "source": 48, "key": 190, "remote_id": 120}
 
 
 @failures.command("list", epilog="Example: millrace failures list --class rejected")
 def list_failures(
-    cls: Annotated[str | None, typer.Option("--class", help="malformed, rejected, exhausted, poison, defect or orphan.")] = None,
+    cls: Annotated[FailureClass | None, typer.Option("--class", help="Only this class.")] = None,
     most: Most = 50,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +41,7 @@ def list_failures(
 
 
 @failures.command("show", epilog="Example: millrace failures show d34")
-def show_failure(key: str, as_json: Json = False) -> None:
+def show_failure(key: Key, as_json: Json = False) -> None:
     """Show one parked row."""
     import ledger.failures
 
@@ -50,7 +57,7 @@ def show_failure(key: str, as_json: Json = False) -> None:
 def retry_failures(
     keys: Annotated[list[str] | None, typer.Argument(help="e12 an event, d34 a delivery.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that is parked (of --class).")] = False,
-    cls: Annotated[str | None, typer.Option("--class", help="With --all: only this class.")] = None,
+    cls: Annotated[FailureClass | None, typer.Option("--class", help="With --all: only this class.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be retried.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -81,7 +88,7 @@ def retry_failures(
 
 @failures.command("drop", epilog="Example: millrace failures drop d34 --reason 'posted by hand'")
 def drop_failure(
-    key: str, reason: Annotated[str, typer.Option(help="Why it is given up; kept in the log.")], as_json: Json = False
+    key: Key, reason: Annotated[str, typer.Option(help="Why it is given up; shown with the answer.")], as_json: Json = False
 ) -> None:
     """Give a parked row up for good; what waited behind it goes on."""
     from tasks.replay import drop
@@ -99,13 +106,16 @@ def drop_failure(
 
 @crossrefs.command("set", epilog="Example: millrace crossrefs set netsuite item SKU-1 501")
 def set_crossref(
-    target: str,
-    kind: str,
-    key: str,
-    remote_id: str,
+    target: Annotated[str, typer.Argument(help="A target of the fleet file.")],
+    kind: Annotated[RefKind, typer.Argument(help="What the key is of.")],
+    key: Annotated[str, typer.Argument(help="Our key: SKU, customer, tax title, location, charge code.")],
+    remote_id: Annotated[str, typer.Argument(help="The id at the target.")],
     source: Annotated[str, typer.Option(help="Only for keys told by this source.")] = "*",
 ) -> None:
-    """Say what a key (item, customer, tax, location, charge, account) is called at a target."""
+    """Say what a key is called at a target."""
+    wrong = _wrong_in((target, kind, source, key, remote_id))
+    if wrong:
+        fail(wrong, Exit.USAGE)
     _put([(target, kind, source, key, remote_id)])
     say(f"{target} {kind} {key} is {remote_id}")
 
@@ -113,7 +123,7 @@ def set_crossref(
 @crossrefs.command("load", epilog="Example: millrace crossrefs load items.csv  (columns target,kind,source,key,remote_id)")
 def load_crossrefs(file: Path) -> None:
     """Load cross-references from a CSV file; all or none."""
-    wanted = ["target", "kind", "source", "key", "remote_id"]
+    wanted = list(_COLUMNS)
     try:
         with file.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)
@@ -122,16 +132,17 @@ def load_crossrefs(file: Path) -> None:
             rows = [tuple((row[name] or "").strip() for name in wanted) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         fail(f"{file}: cannot be read: {error}", Exit.USAGE)
-    empty = next((number for number, row in enumerate(rows, start=2) if not all(row)), None)
-    if empty:
-        fail(f"{file}:{empty}: every column needs a value (source * means any)", Exit.USAGE)
+    for number, row in enumerate(rows, start=2):
+        wrong = _wrong_in(row)
+        if wrong:
+            fail(f"{file}: row {number}: {wrong}", Exit.USAGE)
     say(f"loaded {_put(rows)}")
 
 
 @crossrefs.command("list", epilog="Example: millrace crossrefs list --target netsuite --kind item")
 def list_crossrefs(
-    target: Annotated[str | None, typer.Option()] = None,
-    kind: Annotated[str | None, typer.Option()] = None,
+    target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    kind: Annotated[RefKind | None, typer.Option(help="Only this kind.")] = None,
     most: Most = 200,
     as_json: Json = False,
 ) -> None:
@@ -160,20 +171,19 @@ def show_weights(as_json: Json = False) -> None:
 
 @weights.command("set", epilog="Example: millrace weights set deliver.netsuite --high 16 --normal 4 --low 1")
 def set_weights(
-    family: str,
-    high: Annotated[int, typer.Option(min=1)] = 16,
-    normal: Annotated[int, typer.Option(min=1)] = 4,
-    low: Annotated[int, typer.Option(min=1)] = 1,
+    family: Annotated[str, typer.Argument(help="orders, shipments, returns or deliver.TARGET.")],
+    high: Turns = 16,
+    normal: Turns = 4,
+    low: Turns = 1,
     strict: Annotated[bool, typer.Option(help="Serve a lower class only when the higher ones are empty.")] = False,
 ) -> None:
     """Change a family's weights at run time; workers act on it within two seconds, the standing backlog included."""
     from config.fleet import FamilyWeights
-    from config.nearest import hint
     from workers.plan import put_weights
 
     families = settings().fleet.families
     if family not in families:
-        fail(f"no family {family!r}; {hint(family, families)}", Exit.NOT_FOUND)
+        fail(f"no family {family!r}; {_hint(family, families)}", Exit.NOT_FOUND)
     with context() as tools:
         put_weights(tools, family, FamilyWeights(high=high, normal=normal, low=low, strict=strict))
     say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}")
@@ -188,20 +198,34 @@ def _read_keys(texts: list[str]) -> list:  # type: ignore[type-arg]  # of Failur
         fail(str(error), Exit.USAGE)
 
 
+def _wrong_in(row: tuple[str, ...]) -> str | None:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    if not all(row):
+        return "every column needs a value (source * means any)"
+    if values["kind"] not in get_args(RefKind):
+        return f"no kind {values['kind']!r}; {_hint(values['kind'], get_args(RefKind))}"
+    long = next((name for name, most in _LONGEST.items() if len(values[name]) > most), None)
+    return f"{long} is longer than {_LONGEST[long]} characters" if long else None
+
+
+def _hint(wrong: str, known: Iterable[str]) -> str:
+    from config.nearest import hint
+
+    return hint(wrong, known)
+
+
 def _put(rows: list[tuple[str, ...]]) -> int:
     from datetime import UTC, datetime
 
     import ledger.crossrefs
-    from config.nearest import hint
-    from ledger.crossrefs import CrossRef
-    from workers.cli.wiring import open_ledger
+    from ledger.crossrefs import ANY_SOURCE, CrossRef
 
     loaded = settings()
-    for target in {row[0] for row in rows}:
+    for target in sorted({row[0] for row in rows}):
         if target not in loaded.fleet.targets:
-            fail(f"no target {target!r}; {hint(target, loaded.fleet.targets)}", Exit.NOT_FOUND)
-    opened = open_ledger(loaded)
-    with opened.write() as session:
-        count = ledger.crossrefs.put(session, (CrossRef(*row) for row in rows), datetime.now(UTC))
-    opened.close()
-    return count
+            fail(f"no target {target!r}; {_hint(target, loaded.fleet.targets)}", Exit.NOT_FOUND)
+    for source in sorted({row[2] for row in rows} - {ANY_SOURCE}):
+        if source not in loaded.fleet.sources:
+            fail(f"no source {source!r}; {_hint(source, loaded.fleet.sources)}", Exit.NOT_FOUND)
+    with changing(loaded) as session:
+        return ledger.crossrefs.put(session, (CrossRef(*row) for row in rows), datetime.now(UTC))

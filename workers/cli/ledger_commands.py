@@ -2,27 +2,30 @@
 
 import dataclasses
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.output import Json, Most, age, fail, say, show_fields, show_json, show_rows, show_table
+from workers.cli.output import Json, Most, RowId, age, fail, say, show_fields, show_json, show_rows, show_table
 from workers.cli.wiring import reading
 
 if TYPE_CHECKING:
-    from ledger.views import DocumentView, Story
+    from ledger.views import DocumentView, EventView, Story
 
 events = typer.Typer(help="What outside systems told us.", epilog=EPILOG, no_args_is_help=True)
 documents = typer.Typer(help="Orders, shipments and returns in their newest state.", epilog=EPILOG, no_args_is_help=True)
 deliveries = typer.Typer(help="Intended effects on outside systems.", epilog=EPILOG, no_args_is_help=True)
 
+EventState = Literal["accepted", "waiting", "done", "stale", "kept", "parked", "dropped"]
+DeliveryState = Literal["ready", "queued", "claimed", "retrying", "waiting", "done", "parked", "dropped"]
+Kind = Literal["order", "shipment", "return"]
 Body = Annotated[bool, typer.Option("--body", help="Print the stored body as well; it holds personal data.")]
 
 
 @events.command("list", epilog="Example: millrace events list --state parked")
 def list_events(
-    state: Annotated[str | None, typer.Option(help="accepted, waiting, done, stale, kept, parked or dropped.")] = None,
+    state: Annotated[EventState | None, typer.Option(help="Only this state.")] = None,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     most: Most = 50,
     as_json: Json = False,
@@ -38,7 +41,7 @@ def list_events(
 
 
 @events.command("show", epilog="Example: millrace events show 12 --body")
-def show_event(event_id: int, body: Body = False, as_json: Json = False) -> None:
+def show_event(event_id: RowId, body: Body = False, as_json: Json = False) -> None:
     """Show one event."""
     from ledger import views
 
@@ -46,14 +49,12 @@ def show_event(event_id: int, body: Body = False, as_json: Json = False) -> None
         event = views.find_event(session, event_id)
         if event is None:
             fail(f"no event {event_id}; see millrace events list", Exit.NOT_FOUND)
-        raw = views.event_body(session, event_id) if body else b""
-    show_fields(event, as_json=as_json)
-    if body:
-        sys.stdout.write(raw.decode("utf-8", "backslashreplace") + "\n")
+        stored = views.event_body(session, event_id).decode("utf-8", "backslashreplace") if body else None
+    _show(event, stored, as_json)
 
 
 @events.command("trace", epilog="Example: millrace events trace 12")
-def trace_event(event_id: int, as_json: Json = False) -> None:
+def trace_event(event_id: RowId, as_json: Json = False) -> None:
     """Follow one event: the documents it changed and what was delivered for them."""
     from ledger import views
 
@@ -64,13 +65,13 @@ def trace_event(event_id: int, as_json: Json = False) -> None:
         story = views.story_of_event(session, event_id)
     if story is None:
         say(f"event {event_id} is {event.state} and changed no document")
-        return show_fields(event, as_json=as_json)
-    return _tell(story, as_json)
+        story = views.Story((event,), (), (), (), ())
+    _tell(story, as_json)
 
 
 @documents.command("list", epilog="Example: millrace documents list --kind order --source shopify")
 def list_documents(
-    kind: Annotated[str | None, typer.Option(help="order, shipment or return.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only this kind.")] = None,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     most: Most = 50,
     as_json: Json = False,
@@ -93,9 +94,7 @@ def show_document(document: str, body: Body = False, as_json: Json = False) -> N
     with reading() as session:
         found = _one(views.find_documents(session, document), document)
         stored = views.document_body(session, found.id, found.version) if body else None
-    show_fields(found, as_json=as_json)
-    if stored:
-        sys.stdout.write(stored + "\n")
+    _show(found, stored, as_json)
 
 
 @documents.command("trace", epilog="Example: millrace documents trace 1001")
@@ -111,7 +110,7 @@ def trace_document(document: str, as_json: Json = False) -> None:
 
 @deliveries.command("list", epilog="Example: millrace deliveries list --target sandbox --state retrying")
 def list_deliveries(
-    state: Annotated[str | None, typer.Option(help="ready, queued, claimed, retrying, waiting, done, parked or dropped.")] = None,
+    state: Annotated[DeliveryState | None, typer.Option(help="Only this state.")] = None,
     target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
     most: Most = 50,
     as_json: Json = False,
@@ -128,7 +127,7 @@ def list_deliveries(
 
 
 @deliveries.command("show", epilog="Example: millrace deliveries show 34")
-def show_delivery(delivery_id: int, as_json: Json = False) -> None:
+def show_delivery(delivery_id: RowId, as_json: Json = False) -> None:
     """Show one delivery."""
     from ledger import views
 
@@ -140,7 +139,7 @@ def show_delivery(delivery_id: int, as_json: Json = False) -> None:
 
 
 @deliveries.command("trace", epilog="Example: millrace deliveries trace 34")
-def trace_delivery(delivery_id: int, as_json: Json = False) -> None:
+def trace_delivery(delivery_id: RowId, as_json: Json = False) -> None:
     """Tell the story of the order a delivery belongs to."""
     from ledger import views
 
@@ -151,6 +150,12 @@ def trace_delivery(delivery_id: int, as_json: Json = False) -> None:
         found = _one(views.find_documents(session, row.business_key), row.business_key)
         story = views.tell_story(session, found.source, found.order_key)
     _tell(story, as_json)
+
+
+def _show(row: "EventView | DocumentView", body: str | None, as_json: bool) -> None:
+    show_fields(row, as_json=as_json, **({} if body is None else {"body": body}))
+    if body is not None and not as_json:
+        sys.stdout.write(f"{body}\n")
 
 
 def _one(found: "list[DocumentView]", wanted: str) -> "DocumentView":
@@ -177,7 +182,6 @@ def _tell(story: "Story", as_json: bool) -> None:
     show_table(["when", "", "what"], ([str(at)[:23], verb, what] for at, verb, what in lines))
     for d in story.deliveries:
         if d.failure_reason:
-            say(
-                f"delivery {d.id} is {d.state} for {age(d.settled_at or d.created_at)}: {d.failure_reason}. Remedy: {d.failure_remedy}"
-            )
+            since = age(d.settled_at or d.created_at)
+            say(f"delivery {d.id} is {d.state} for {since}: {d.failure_reason}. Remedy: {d.failure_remedy}")
     return None

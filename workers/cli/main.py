@@ -10,9 +10,10 @@ from workers.cli.demo_command import demo
 from workers.cli.desk_commands import crossrefs, failures, weights
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.ledger_commands import deliveries, documents, events
-from workers.cli.output import Json, show_json
+from workers.cli.output import Json, say, show_json
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
 from workers.cli.store_commands import db, topology
+from workers.cli.wiring import explained
 
 app = typer.Typer(
     name="millrace",
@@ -20,6 +21,8 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help: loading the toolkit for boxes and colours would take longer than all the rest of `--help`.
+    rich_markup_mode=None,
 )
 
 for command in (up, receiver, worker, relay, recorder, flower, sandbox, demo):
@@ -53,8 +56,14 @@ def show_version(as_json: Json = False) -> None:
 
 
 def main() -> None:
-    """Entry point of the `millrace` command."""
+    """Entry point of the `millrace` command. What it cannot name is a fault of ours and keeps its stack trace."""
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(int(Exit.INTERRUPTED))
+    except (ValueError, OSError) as error:
+        told = explained(error)
+        if told is None:
+            raise
+        say(f"millrace: {told[0]}")
+        sys.exit(int(told[1]))

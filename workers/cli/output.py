@@ -12,6 +12,7 @@ import typer
 from workers.cli.exits import Exit
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")]
+RowId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, show_default=False)]
 Most = Annotated[int, typer.Option("--most", min=1, max=10_000, help="Most rows to show.")]
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3_600, 86_400
@@ -36,7 +37,7 @@ def show_json(data: object) -> None:
 def show_rows(rows: Sequence[Any], columns: Mapping[str, str], *, as_json: bool, none: str) -> None:
     """Rows (dataclasses) as a table of ``columns`` (field name to heading), or all their fields as a JSON list."""
     if as_json:
-        return show_json([dataclasses.asdict(row) for row in rows])
+        return show_json([_fields(row) for row in rows])
     if not rows:
         return say(none)
     show_table(list(columns.values()), ([_cell(getattr(row, name)) for name in columns] for row in rows))
@@ -56,11 +57,11 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
 
 
-def show_fields(row: Any, *, as_json: bool) -> None:
-    """One row with all its fields, one a line."""
-    fields = dataclasses.asdict(row)
+def show_fields(row: Any, *, as_json: bool, **more: object) -> None:
+    """One row with all its fields, one a line; ``more`` goes into the JSON only."""
+    fields = _fields(row)
     if as_json:
-        return show_json(fields)
+        return show_json(fields | more)
     width = max(len(name) for name in fields)
     for name, value in fields.items():
         if value is not None:
@@ -75,6 +76,11 @@ def age(moment: datetime) -> str:
         if seconds >= unit_s:
             return f"{seconds // unit_s}{letter}"
     return f"{seconds}s"
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    # One level only: a value such as a failure's key is written as people type it.
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
 def _cell(value: object) -> str:

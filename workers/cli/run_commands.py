@@ -8,7 +8,7 @@ import typer
 
 from workers.cli.exits import Exit
 from workers.cli.output import fail, say
-from workers.cli.wiring import broker_url, open_ledger, settings
+from workers.cli.wiring import broker_url, listenable, open_ledger, settings
 
 if TYPE_CHECKING:
     from config.settings import Secrets, Settings
@@ -18,13 +18,15 @@ ReadyFile = Annotated[Path | None, typer.Option(help="Touch this file once the p
 
 def receiver(
     host: Annotated[str | None, typer.Option(help="Address to listen on (MILLRACE_RECEIVER_HOST).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port (MILLRACE_RECEIVER_PORT).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port (MILLRACE_RECEIVER_PORT).")] = None,
 ) -> None:
     """Accept webhooks: POST /in/SOURCE, durable before the answer. Also GET /health, /ready, /metrics."""
     from workers.roles import run_receiver
 
     loaded, secrets = _configured()
-    run_receiver(loaded, secrets, host or loaded.receiver_host, loaded.receiver_port if port is None else port)
+    place = host or loaded.receiver_host, loaded.receiver_port if port is None else port
+    listenable(*place)
+    run_receiver(loaded, secrets, *place)
 
 
 def relay(ready_file: ReadyFile = None) -> None:
@@ -59,22 +61,24 @@ def worker(
 
 def flower(ready_file: ReadyFile = None) -> None:
     """Watch and scale the workers in a browser; needs MILLRACE_FLOWER_LOGIN=user:password, listens on loopback."""
+    from config.nearest import ConfigError
     from workers.flower import run_flower
 
     loaded, _ = _configured(ledger=False)
-    if ":" not in loaded.flower_login.get_secret_value():
-        fail("MILLRACE_FLOWER_LOGIN is not set: Flower can stop workers, so it needs a login, user:password", Exit.REFUSED)
-    run_flower(loaded, ready_file)
+    try:
+        run_flower(loaded, ready_file)
+    except ConfigError as error:
+        fail(str(error), Exit.REFUSED)
 
 
 def sandbox(
     host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8790,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 8790,
     log: Annotated[Path, typer.Option(help="Append-only log of every request.")] = Path("sandbox-erp.jsonl"),
-    rate: Annotated[float | None, typer.Option(help="Requests per second allowed.")] = None,
-    burst: Annotated[int, typer.Option(help="Burst above the rate.")] = 10,
-    concurrency: Annotated[int, typer.Option(help="Requests at once allowed.")] = 10,
-    service_ms: Annotated[float, typer.Option(help="Time a request takes.")] = 20.0,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Requests per second allowed.")] = None,
+    burst: Annotated[int, typer.Option(min=1, help="Burst above the rate.")] = 10,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at once allowed.")] = 10,
+    service_ms: Annotated[float, typer.Option(min=0, help="Time a request takes.")] = 20.0,
 ) -> None:
     """A make-believe ERP that speaks NetSuite's REST contract, throttles, fails on demand and keeps its own log.
 
@@ -84,6 +88,7 @@ def sandbox(
     from workers.sandbox.limits import Limits
     from workers.sandbox.serve import serve
 
+    listenable(host, port)
     limits = Limits(concurrency=concurrency, rate_per_s=rate, burst=burst, service_time_ms=service_ms)
     secrets = load_secrets()
     token = secrets["SANDBOX"].decode() if "SANDBOX" in secrets else None

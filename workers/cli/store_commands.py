@@ -70,7 +70,7 @@ def upgrade(as_json: Json = False) -> None:
 
 
 def _on_broker(*, change: bool) -> "list[Finding]":
-    from amqp.exceptions import AMQPError
+    from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
     from kombu import Connection
 
     from config.topology import load_topology
@@ -84,10 +84,10 @@ def _on_broker(*, change: bool) -> "list[Finding]":
     try:
         with Connection(broker_url(loaded), connect_timeout=5) as connection:
             return declare_topology(connection, wanted) if change else inspect(connection, wanted)
+    except (AccessRefused, NotAllowed) as error:
+        fail(f"the broker refuses: {error.reply_text}; check login, vhost and the right to configure", Exit.REFUSED)
     except (OSError, AMQPError) as error:
-        fail(
-            f"the broker does not answer as it should: {type(error).__name__}; is it up, may this user declare?", Exit.UNAVAILABLE
-        )
+        fail(f"the broker does not answer as it should: {type(error).__name__}; is it up?", Exit.UNAVAILABLE)
 
 
 def _end(findings: "list[Finding]", remedy: str) -> None:

@@ -6,9 +6,11 @@ toolkit is loaded.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from workers.cli.exits import Exit
 from workers.cli.output import fail
@@ -39,7 +41,13 @@ def open_ledger(loaded: Settings) -> Ledger:
     url = loaded.ledger_url.get_secret_value()
     if not url:
         fail("MILLRACE_LEDGER_URL is not set; for a running `millrace up` source the env file it printed", Exit.USAGE)
-    return Ledger(url)
+    try:
+        return Ledger(url)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with the URL; its text may hold a password and is not shown
+        fail(
+            f"MILLRACE_LEDGER_URL cannot be used ({type(error).__name__}): write sqlite:///path or postgresql://user@host/name",
+            Exit.USAGE,
+        )
 
 
 def broker_url(loaded: Settings) -> str:
@@ -47,22 +55,35 @@ def broker_url(loaded: Settings) -> str:
     url = loaded.broker_url.get_secret_value()
     if not url:
         fail("MILLRACE_BROKER_URL is not set; for a running `millrace up` source the env file it printed", Exit.USAGE)
+    if not _is_broker_url(url):
+        fail("MILLRACE_BROKER_URL cannot be used: write amqp://user:password@host:port/vhost, or amqps://", Exit.USAGE)
     return url
+
+
+def listenable(host: str, port: int) -> None:
+    """Fails with what the system says if nobody can listen there: the server's own answer would be a stack trace."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        fail(f"cannot listen on {host} port {port}: {error.strerror}", Exit.FAILED)
+
+
+@contextmanager
+def changing(loaded: Settings) -> Iterator[Session]:
+    """A write transaction on the configured ledger."""
+    with _told_if_away("nothing was changed"), closing(open_ledger(loaded)) as ledger, ledger.write() as session:
+        yield session
 
 
 @contextmanager
 def reading() -> Iterator[Session]:
     """A read transaction on the configured ledger."""
-    from ledger.session import LedgerUnavailable
-
-    ledger = open_ledger(settings())
-    try:
-        with ledger.read() as session:
-            yield session
-    except LedgerUnavailable as error:
-        fail(f"the ledger does not answer: {_first_line(error)}; is it up, and migrated (millrace db upgrade)?", Exit.UNAVAILABLE)
-    finally:
-        ledger.close()
+    remedy = "is it up, and migrated (millrace db upgrade)?"
+    with _told_if_away(remedy), closing(open_ledger(settings())) as ledger, ledger.read() as session:
+        yield session
 
 
 @contextmanager
@@ -70,7 +91,6 @@ def context() -> Iterator[Context]:
     """A full context for commands that change something."""
     from config.nearest import ConfigError
     from config.settings import load_secrets
-    from ledger.session import LedgerUnavailable
     from workers.bootstrap import build_context, close_context
 
     loaded = settings()
@@ -81,11 +101,42 @@ def context() -> Iterator[Context]:
     except ConfigError as error:
         fail(str(error), Exit.USAGE)
     try:
-        yield built
-    except LedgerUnavailable as error:
-        fail(f"the ledger does not answer: {_first_line(error)}; nothing was changed", Exit.UNAVAILABLE)
+        with _told_if_away("nothing was changed"):
+            yield built
     finally:
         close_context(built)
+
+
+def explained(error: ValueError | OSError) -> tuple[str, Exit] | None:
+    """What to say of an error that the person's input or machine caused; None for one of our own."""
+    from config.nearest import ConfigError
+
+    if isinstance(error, ConfigError):
+        return str(error), Exit.USAGE
+    if isinstance(error, UnicodeError):
+        return "an argument is not valid text (UTF-8)", Exit.USAGE
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}", Exit.FAILED
+    return None
+
+
+@contextmanager
+def _told_if_away(remedy: str) -> Iterator[None]:
+    from ledger.session import LedgerUnavailable
+
+    try:
+        yield
+    except LedgerUnavailable as error:
+        fail(f"the ledger does not answer: {_first_line(error)}; {remedy}", Exit.UNAVAILABLE)
+
+
+def _is_broker_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _first_line(error: BaseException) -> str:
