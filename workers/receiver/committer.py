@@ -18,7 +18,9 @@ from ledger.session import Ledger, LedgerUnavailable
 from telemetry import Name, emit
 
 MOST_IN_COMMIT = 500
+MOST_BYTES_IN_COMMIT = 16_777_216
 MOST_WAITING = 4_000
+MOST_BYTES_WAITING = 268_435_456
 LONGEST_WAIT_S = 4.0
 _LOOK_EVERY_S = 0.25
 
@@ -45,6 +47,7 @@ class Committer:
         self._loop = loop
         self._waiting: deque[_Place] = deque()
         self._working: list[_Place] = []
+        self._waiting_bytes = 0
         self._handing_over = False
         self._batches: SimpleQueue[list[_Place] | None] = SimpleQueue()
         # A daemon: a ledger that hangs must not keep the process from ending.
@@ -63,10 +66,11 @@ class Committer:
 
     def submit(self, event: NewEvent) -> asyncio.Future[Receipt | None] | None:
         """A future of the receipt, None in it if the ledger could not commit; None at once if too many wait already."""
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or self._waiting_bytes >= MOST_BYTES_WAITING:
             return None
         place = _Place(event, self._loop.create_future(), time.monotonic())
         self._waiting.append(place)
+        self._waiting_bytes += len(event.body)
         if not self._working and not self._handing_over:
             # One turn of the loop later: what is readable now belongs into the same commit.
             self._handing_over = True
@@ -91,14 +95,23 @@ class Committer:
         self._handing_over = False
         if self._working or not self._waiting:
             return
-        self._working = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_IN_COMMIT))]
+        size = 0
+        while self._waiting and len(self._working) < MOST_IN_COMMIT and size < MOST_BYTES_IN_COMMIT:
+            place = self._next()
+            self._working.append(place)
+            size += len(place.event.body)
         self._batches.put(self._working)
+
+    def _next(self) -> _Place:
+        place = self._waiting.popleft()
+        self._waiting_bytes -= len(place.event.body)
+        return place
 
     def _look(self) -> None:
         """Answer those who waited too long: their commit may still come, and their second try is a duplicate then."""
         before = time.monotonic() - LONGEST_WAIT_S
         while self._waiting and self._waiting[0].since < before:
-            _answer(self._waiting.popleft(), None)
+            _answer(self._next(), None)
         for place in self._working:
             if place.since < before:
                 _answer(place, None)
