@@ -86,13 +86,15 @@ def start_fleet(
     tell: Callable[[str], None],
     flower: bool = True,
     sandbox_options: tuple[str, ...] = (),
+    known_secrets: Mapping[str, str] | None = None,
 ) -> RunningFleet:
-    """Start what the settings leave private, then every role.
+    """Start what the settings leave private, then every role. ``known_secrets`` by name; those not known are made up.
 
     Raises LocalServiceError with the end of the log of what did not start; what had started is ended.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     running = RunningFleet(settings, folder.resolve())
+    running.environment = {f"{SECRET_PREFIX}{name}": value for name, value in (known_secrets or {}).items()}
     try:
         tell("starting RabbitMQ and Redis")
         _start_services(running)
@@ -131,7 +133,7 @@ def _fill_gaps(running: RunningFleet) -> None:
         flower_port=_free(settings.flower_port),
         sandbox_url=f"http://127.0.0.1:{free_port()}",
     )
-    running.environment = environment_of(running.settings)
+    running.environment |= environment_of(running.settings)
     running.environment |= _secrets_for(running.folder / "secrets", running.settings.fleet, running.environment)
     write_private(running.env_file, _as_shell(running.environment))
 
@@ -161,11 +163,12 @@ def _start_roles(running: RunningFleet, *, flower: bool, sandbox_options: tuple[
         starts["flower"] = ("flower",)
         running.urls["flower"] = f"http://{settings.flower_host}:{settings.flower_port}"
     with ThreadPoolExecutor(len(starts)) as together:
-        for done in [together.submit(_launch, running, name, words) for name, words in starts.items()]:
+        for done in [together.submit(start_role, running, name, words) for name, words in starts.items()]:
             done.result()
 
 
-def _launch(running: RunningFleet, name: str, words: tuple[str, ...]) -> None:
+def start_role(running: RunningFleet, name: str, words: tuple[str, ...]) -> None:
+    """Start one process of the fleet by the words of its command and wait until it works. Raises LocalServiceError."""
     ready_file = running.folder / f"{name}.ready"
     ready_file.unlink(missing_ok=True)
     url = {"receiver": "/ready", "sandbox": "/sandbox/stats"}.get(words[0])
