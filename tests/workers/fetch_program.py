@@ -118,7 +118,7 @@ def main() -> None:
         concurrency=told["concurrency"],
         hostname=told["name"],
         stop_wait_s=told["stop_wait_s"],
-        loglevel="INFO",
+        loglevel=told.get("loglevel", "INFO"),
         logfile=str(folder / "worker.log"),
     )
     worker.start()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.live import Rabbit, wait_until
-from tests.workers.fetching import LANE, Field, Workers, WorkerProcess, workers_on
+from tests.workers.fetching import LANE, Field, WorkerProcess, Workers, workers_on
 
 QUEUES = {"threads": f"{LANE}.normal", "prefork": "orders.normal"}
 FAMILIES = {"threads": LANE, "prefork": "orders"}

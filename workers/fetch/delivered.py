@@ -12,12 +12,17 @@ BACK_HEADER = "x-delivery-count"
 
 
 class Delivered(Message):
-    """A message with the queue it came from. Belongs to the connection's thread; ``ended`` may be called on any."""
+    """A message with the queue it came from. Belongs to the connection's thread; ``ended`` may be called on any.
 
-    def __init__(self, raw: Any, channel: Any, queue: str, at_s: float) -> None:
+    ``came_back`` counts its deliveries before this one that had no answer; ``number`` is its place in arrival here.
+    """
+
+    def __init__(self, raw: Any, channel: Any, queue: str, at_s: float, number: int) -> None:
         super().__init__(raw, channel=channel, accept={JSON})
         self.queue = queue
         self.at_s = at_s
+        self.number = number
+        self.came_back = int(self.headers.get(BACK_HEADER) or 0)
         self._on_end: Callable[[], None] | None = None
 
     @property
@@ -29,11 +34,6 @@ class Delivered(Message):
     def calls(self) -> int:
         """Requests it is expected to take at its target."""
         return int(self.headers.get("calls") or 1)
-
-    @property
-    def came_back(self) -> int:
-        """How often it was delivered before without an answer."""
-        return int(self.headers.get(BACK_HEADER) or 0)
 
     def when_ended(self, act: Callable[[], None]) -> None:
         """What is to be done once when its work is over here."""

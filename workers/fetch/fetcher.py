@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,9 +25,6 @@ PAUSE_HOLD_S = 60.0
 
 BUFFER_AGE_MAX_S = 600.0
 """RabbitMQ ends a channel that holds one delivery for 30 minutes; a buffered message goes back long before."""
-
-SUSPECT_AFTER = 2
-"""A message that came back so often runs alone where a crash takes the whole process: its neighbours must not die with it."""
 
 _SPARE_LEAST, _SPARE_MOST = 4, 16
 _WAIT_LEAST_S = 0.002
@@ -178,39 +175,47 @@ class Fetcher:
         intake, handler = self._intake, self._handler
         if intake is None or handler is None:
             return
+        waiting = self._waiting(intake)
         free = self._hands.limit() - self._hands.reserved()
         while free > 0:
-            message = self._next(intake)
+            message = self._next(intake, waiting)
             if message is None:
                 break
             handler(message)
             free = min(free - 1, self._hands.limit() - self._hands.reserved())
         self._wait_for_the_closed(intake)
 
-    def _next(self, intake: Intake) -> Delivered | None:
-        waiting = self._waiting(intake)
+    def _next(self, intake: Intake, waiting: dict[str, list[Class]]) -> Delivered | None:
         if self._alone is not None:
             return None
-        suspects = self._suspects(intake, waiting) if self._hands.in_process else []
-        if suspects and self._hands.reserved():
-            return None
-        for message in suspects:
-            if self._permitted(message):
-                intake.buffers[message.queue].remove(message)
-                self._alone = message
-                return message
+        if self._hands.in_process and intake.suspects:
+            suspects = self._suspects(intake, waiting)
+            if suspects and self._hands.reserved():
+                return None
+            for message in suspects:
+                if self._permitted(message):
+                    intake.take(message)
+                    self._alone = message
+                    return message
+        return self._by_weight(intake, waiting)
+
+    def _by_weight(self, intake: Intake, waiting: dict[str, list[Class]]) -> Delivered | None:
         while (turn := self._wheel.next(waiting)) is not None:
             family, cls = turn
-            held = intake.buffers[names.queue(family, cls)]
-            if self._permitted(held[0]):
+            queue = names.queue(family, cls)
+            message = intake.buffers[queue][0]
+            if self._permitted(message):
                 self._wheel.serve(family, cls, waiting)
-                return held.popleft()
+                intake.take(message)
+                if not intake.buffers[queue]:
+                    waiting[family].remove(cls)
+                return message
             waiting.pop(family)
         return None
 
-    def _waiting(self, intake: Intake) -> dict[str, Collection[Class]]:
+    def _waiting(self, intake: Intake) -> dict[str, list[Class]]:
         now = self._hands.clock()
-        waiting: dict[str, Collection[Class]] = {}
+        waiting: dict[str, list[Class]] = {}
         for lane in self._lanes.values():
             if lane.paused_at is None and lane.closed_until <= now:
                 classes = [cls for cls in CLASSES if intake.buffers.get(names.queue(lane.family, cls))]
@@ -218,16 +223,10 @@ class Fetcher:
                     waiting[lane.family] = classes
         return waiting
 
-    def _suspects(self, intake: Intake, waiting: dict[str, Collection[Class]]) -> list[Delivered]:
-        held = [
-            (message.came_back, position if message.came_back % 2 else -position, message)
-            for family, classes in waiting.items()
-            for cls in classes
-            for position, message in enumerate(intake.buffers[names.queue(family, cls)])
-            if message.came_back >= SUSPECT_AFTER
-        ]
+    def _suspects(self, intake: Intake, waiting: dict[str, list[Class]]) -> list[Delivered]:
+        held = [one for one in intake.suspects if names.family_of(one.queue) in waiting]
         # Turned round at every second return: whichever stands before the one that kills the process is done by then.
-        return [message for *_, message in sorted(held, key=lambda one: one[:2])]
+        return sorted(held, key=lambda one: (one.came_back, one.number if one.came_back % 2 else -one.number))
 
     def _permitted(self, message: Delivered) -> bool:
         lane = self._lanes[names.family_of(message.queue)]

@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 
 PUBLISH_WAIT_S = 5.0
 
+SUSPECT_AFTER = 2
+"""A message that came back so often runs alone where a crash takes the whole process: its neighbours must not die with it."""
+
 
 class Intake:
     """Buffers of messages held unacknowledged. Used by the thread that owns the connection and by no other.
@@ -38,7 +41,9 @@ class Intake:
         self._arrived = arrived
         self._channel = connection.channel()
         self._tags: dict[str, str] = {}
+        self._count = 0
         self.buffers: dict[str, deque[Delivered]] = {}
+        self.suspects: list[Delivered] = []
 
     @property
     def consumed(self) -> tuple[str, ...]:
@@ -65,10 +70,20 @@ class Intake:
         if tag is not None:
             self._channel.basic_cancel(tag)
 
+    def take(self, message: Delivered) -> None:
+        """Take one buffered message out, to be run."""
+        held = self.buffers[message.queue]
+        if held[0] is message:
+            held.popleft()
+        else:
+            held.remove(message)
+        if message.came_back >= SUSPECT_AFTER:
+            self.suspects.remove(message)
+
     def hand_back(self, queue: str) -> int:
         """Cancel the consumer and give what is buffered back to the queue's head; returns how many."""
         self.cancel(queue)
-        held = self.buffers.pop(queue, deque())
+        held = self._drop(queue)
         for message in held:
             self._give_back(message)
         return len(held)
@@ -84,6 +99,7 @@ class Intake:
     def forget(self) -> None:
         """The connection is gone: the broker has everything again already."""
         self.buffers.clear()
+        self.suspects.clear()
         self._tags.clear()
 
     def _on_raw(self, queue: str, raw: Any) -> None:
@@ -91,12 +107,15 @@ class Intake:
         if fault is not None:
             self._refuse(queue, raw, fault)
             return
-        message = Delivered(raw, self._channel, queue, self._clock())
+        self._count += 1
+        message = Delivered(raw, self._channel, queue, self._clock(), self._count)
         fault = _fault_inside(message)
         if fault is not None:
             self._refuse(queue, raw, fault)
             return
         self.buffers.setdefault(queue, deque()).append(message)
+        if message.came_back >= SUSPECT_AFTER:
+            self.suspects.append(message)
         self._arrived()
 
     def _refuse(self, queue: str, raw: Any, fault: str) -> None:
@@ -106,7 +125,11 @@ class Intake:
     def _on_cancelled(self, queue: str, _tag: str) -> None:
         _log.error("the broker ended the consumer of %s: the queue was deleted or moved", queue)
         self._tags.pop(queue, None)
-        self.buffers.pop(queue, None)
+        self._drop(queue)
+
+    def _drop(self, queue: str) -> deque[Delivered]:
+        self.suspects = [one for one in self.suspects if one.queue != queue]
+        return self.buffers.pop(queue, deque())
 
     def _exists(self, queue: str) -> bool:
         channel = self._connection.channel()
