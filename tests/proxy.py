@@ -28,6 +28,7 @@ class Proxy:
     port: int
     delay_s: float = 0.5
     plan: dict[int, Mode] = field(default_factory=dict)
+    changes_only: bool = False
     seen: list[str] = field(default_factory=list)
     """Request lines in the order they came, without the query."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,10 +39,11 @@ class Proxy:
         """Base URL of the proxy."""
         return f"http://{self.host}:{self.port}"
 
-    def begin(self, plan: dict[int, Mode] | None = None) -> None:
-        """Count anew and follow this plan."""
+    def begin(self, plan: dict[int, Mode] | None = None, *, changes_only: bool = False) -> None:
+        """Count anew and follow this plan; with ``changes_only`` reads are passed and not counted by it."""
         with self._lock:
             self.plan = dict(plan or {})
+            self.changes_only = changes_only
             self.seen.clear()
 
     def mode_of(self, request: bytes) -> Mode:
@@ -49,7 +51,10 @@ class Proxy:
         line = request.split(b"\r\n", 1)[0].decode("latin-1")
         with self._lock:
             self.seen.append(line.partition("?")[0].removesuffix(" HTTP/1.1"))
-            return self.plan.get(len(self.seen), "pass")
+            counted = [told for told in self.seen if not (self.changes_only and told.startswith("GET"))]
+            if not counted or counted[-1] is not self.seen[-1]:
+                return "pass"
+            return self.plan.get(len(counted), "pass")
 
 
 @contextlib.contextmanager

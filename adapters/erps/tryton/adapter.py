@@ -21,6 +21,9 @@ from canonical.shipment import Shipment
 KEY_LENGTH = 64
 """Tryton's own fields have no limit; longer keys are hard to search for by hand."""
 
+RETURN_PREFIX = "_return_"
+"""A source's name never begins with an underscore, so no order's key is ever a return's."""
+
 _CALLS: dict[Operation, int] = {
     "order.create": 3,
     "order.update": 1,
@@ -79,7 +82,7 @@ class Tryton:
             reference = fit(document.source, document.key, KEY_LENGTH)
             return ShipmentChain(document, reference, sale_key, options.shop, tells_news=posting.operation == "shipment.update")
         if isinstance(document, Return):
-            return ReturnChain(document, fit(document.source, document.key, KEY_LENGTH, "return."), options)
+            return ReturnChain(document, fit(document.source, document.key, KEY_LENGTH, RETURN_PREFIX), options)
         if posting.operation == "order.cancel":
             return CancelChain(sale_key, options.shop)
         plan = plan_of(document, posting.references, options)

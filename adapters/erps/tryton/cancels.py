@@ -56,9 +56,10 @@ def _of_processed(sale: Sale) -> Decision:
     settle = _settling(sale)
     if cancels:
         return Steps(tuple(cancels))
-    if settle is None:
+    if settle is None and not sale.in_exception:
         return AlreadyDone(str(sale.id))
-    return Steps((settle, act(SALE, sale.id, "process")), done=sale.id)
+    # Told or not, the sale stays in its exception until it is processed again.
+    return Steps((*([settle] if settle else []), act(SALE, sale.id, "process")), done=sale.id)
 
 
 def _settling(sale: Sale) -> Request | None:

@@ -15,6 +15,8 @@ MOVE_FIELDS = ("lines.moves.state", "lines.moves.quantity", "lines.moves_ignored
 SHIPPING_FIELDS = (
     *HEAD_FIELDS,
     *MOVE_FIELDS,
+    "shipment_state",
+    "invoice_state",
     "shipments.state",
     "shipments.reference",
     "shipments.outgoing_moves.state",
@@ -92,6 +94,7 @@ class Sale:
     returns: tuple[Parcel, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     ignored: frozenset[int] = frozenset()
+    in_exception: bool = False
     refunded: bool = False
     party: int | None = None
     address: int | None = None
@@ -109,6 +112,7 @@ def sale_of(raw: Raw) -> Sale:
         returns=tuple(_parcel(parcel) for parcel in raw.get("shipment_returns") or ()),
         invoices=tuple(Invoice(int(i["id"]), str(i["state"]), amount_in(i["total_amount"])) for i in raw.get("invoices") or ()),
         ignored=frozenset(raw.get("invoices_ignored") or ()),
+        in_exception="exception" in (raw.get("shipment_state"), raw.get("invoice_state")),
         party=raw.get("party"),
         address=raw.get("invoice_address"),
         warehouse=raw.get("warehouse"),

@@ -124,10 +124,10 @@ class ShipmentChain:
                 return refuse("cannot_cancel", f"Tryton does not let the shipment in state {ours.state} be cancelled", remedy)
             return Steps((act(SHIPMENT, ours.id, "cancel", "cancelled"),))
         recreate = [["write", [n.id], {"moves_recreated": [["add", n.exceptions]]}] for n in sale.lines if n.exceptions]
-        if not recreate:
+        if not recreate and not sale.in_exception:
             return AlreadyDone(str(ours.id))
         settle = Request("sale.settle", "PUT", SALE, sale.id, values={"lines": recreate}, fields=("state",))
-        return Steps((settle, act(SALE, sale.id, "process")), done=ours.id)
+        return Steps((*([settle] if recreate else []), act(SALE, sale.id, "process")), done=ours.id)
 
 
 def _wanted(sale: Sale, document: Shipment) -> dict[int, int] | Rejected:

@@ -1,6 +1,7 @@
 """One real Tryton, the adapter on it through a proxy that can lose answers, and documents with keys of their own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from adapters.http.caller import Caller
 from adapters.http.client import Client
 from adapters.throttle.base import Granted, Limit
 from adapters.throttle.local import LocalThrottle
-from canonical.outcome import Finding, Outcome
+from canonical.outcome import Finding, Outcome, Uncertain
 from tests.adapters.erps.tryton.documents import Desk
 from tests.proxy import Proxy, proxy_to
 from tests.tryton_erp import TrytonErp, tryton
@@ -40,6 +41,18 @@ class Line:
         permit = throttle.acquire(1)
         assert isinstance(permit, Granted)
         return Caller(self._client, throttle, permit)
+
+
+def lose_every_answer(line: Line, posting: Posting, proxy: Proxy) -> tuple[Outcome, int]:
+    """Post until it is no longer in doubt, while the answer to the first change of every attempt is lost. So each change
+    of the chain loses its answer once. Returns the last outcome and how many answers were lost.
+    """
+    for lost in range(20):
+        proxy.begin({1: "drop_answer_after_commit"}, changes_only=True)
+        outcome = line.post(replace(posting, attempt=lost + 1))
+        if not isinstance(outcome, Uncertain):
+            return outcome, lost
+    raise AssertionError("the chain does not come to an end")
 
 
 @pytest.fixture

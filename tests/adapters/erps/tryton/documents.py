@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any, cast
 
 from adapters.erps.base import Operation, Posting, References, RefKind
+from adapters.erps.tryton.adapter import KEY_LENGTH
+from canonical.keys import fit
 from canonical.order import Charge, Order, OrderLine, Tax
 from canonical.returns import Return, ReturnLine
 from canonical.shipment import Shipment, ShipmentLine
@@ -28,6 +30,15 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.key = f"{next(_numbers)}-{self.name[:20]}".replace("[", "").replace("]", "")
+
+    @property
+    def web_id(self) -> str:
+        """Key of the order's sale."""
+        return fit(SOURCE, self.key, KEY_LENGTH)
+
+    def reference(self, part: str) -> str:
+        """Key of a shipment."""
+        return fit(SOURCE, f"{self.key}-{part}", KEY_LENGTH)
 
     def references(self, **more: dict[str, str]) -> References:
         """Cross-references of the seed: items by SKU, the one tax, the shipping charge."""
@@ -59,13 +70,13 @@ class Desk:
         """Pieces by order line, sent now."""
         lines = tuple(ShipmentLine(order_line=key, sku="SKU-0001", quantity=n) for key, n in pieces.items())
         return Shipment(
-            source=SOURCE, key=f"{self.key}.{part}", as_of=NOW, order_key=self.key, shipped_at=NOW, lines=lines, **more
+            source=SOURCE, key=f"{self.key}-{part}", as_of=NOW, order_key=self.key, shipped_at=NOW, lines=lines, **more
         )
 
     def refund(self, part: str, total: str, lines: tuple[ReturnLine, ...] = (), **more: Any) -> Return:
         """A refund of ``total``."""
         return Return(
-            source=SOURCE, key=f"{self.key}.{part}", as_of=NOW, order_key=self.key, returned_at=NOW, currency="USD",
+            source=SOURCE, key=f"{self.key}-{part}", as_of=NOW, order_key=self.key, returned_at=NOW, currency="USD",
             lines=lines, total=Decimal(total), **more,
         )  # fmt: skip
 
@@ -77,8 +88,8 @@ class Desk:
         return Posting(1, operation, 1, document, order, references or self.references(), None, attempt, "corr-1")
 
     def sales(self, prefix: str = "") -> list[str]:
-        """``state|total`` of the sales under this order's key (a return's prefix is ``return.``)."""
-        where = f"web_id like '{prefix}{SOURCE}-{self.key}%'"
+        """``state|total`` of the sales under this order's key (a return's prefix is RETURN_PREFIX)."""
+        where = f"web_id like '{prefix}{self.web_id}%'"
         return self.erp.sql(f"select state, total_amount_cache from sale_sale where {where} order by id")
 
     def lines(self) -> list[str]:
@@ -87,7 +98,7 @@ class Desk:
             "select l.note, p.code, l.quantity, l.unit_price,"
             ' (select count(*) from "sale_line-account_tax" t where t.line = l.id)'
             " from sale_line l join sale_sale s on s.id = l.sale left join product_product p on p.id = l.product"
-            f" where s.web_id = '{SOURCE}-{self.key}' order by l.id"
+            f" where s.web_id = '{self.web_id}' order by l.id"
         )
 
     def parcels(self) -> list[str]:
@@ -96,7 +107,7 @@ class Desk:
             "select coalesce(h.reference, ''), h.state, sum(m.quantity) from stock_shipment_out h"
             " join stock_move m on m.shipment = 'stock.shipment.out,' || h.id and m.origin like 'sale.line,%'"
             " join sale_line l on m.origin = 'sale.line,' || l.id join sale_sale s on s.id = l.sale"
-            f" where s.web_id = '{SOURCE}-{self.key}' and h.state <> 'cancelled' group by h.id order by h.id"
+            f" where s.web_id = '{self.web_id}' and h.state <> 'cancelled' group by h.id order by h.id"
         )
 
     def invoices(self, prefix: str = "") -> list[str]:
@@ -104,14 +115,14 @@ class Desk:
         return self.erp.sql(
             "select i.state, coalesce(i.total_amount_cache, 0) from account_invoice i where i.id in"
             " (select v.invoice from account_invoice_line v join sale_line l on v.origin = 'sale.line,' || l.id"
-            f" join sale_sale s on s.id = l.sale where s.web_id like '{prefix}{SOURCE}-{self.key}%') order by i.id"
+            f" join sale_sale s on s.id = l.sale where s.web_id like '{prefix}{self.web_id}%') order by i.id"
         )
 
     def notes(self) -> list[str]:
         """Notes on this order's customer shipments."""
         return self.erp.sql(
             "select n.message from ir_note n join stock_shipment_out h on n.resource = 'stock.shipment.out,' || h.id"
-            f" where h.reference like '{SOURCE}-{self.key}%' order by n.id"
+            f" where h.reference like '{self.web_id}%' order by n.id"
         )
 
     def stock(self, sku: str) -> int:
