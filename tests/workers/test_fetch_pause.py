@@ -1,0 +1,103 @@
+"""Live: a family closed for long gives its messages back and is consumed again; the clock is the test's."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.throttle.base import Limit
+from adapters.throttle.local import LocalThrottle
+from tests.live import Rabbit, wait_until
+from tests.workers.fetching import LANE, TARGET, Field
+from workers.fetch.delivered import Delivered
+from workers.fetch.fetcher import PAUSE_HOLD_S, Fetcher, Hands
+from workers.fetch.intake import Intake
+from workers.fetch.permits import PermitBook
+from workers.fetch.plan import FetchPlan
+
+QUEUE = f"{LANE}.normal"
+
+
+class Bench:
+    """A fetcher on a real connection, driven by hand."""
+
+    def __init__(self, field: Field, throttle: LocalThrottle) -> None:
+        self.now_s = 1000.0
+        self.picked: list[Delivered] = []
+        self.connection = field.connection.clone()
+        self.connection.connect()
+        self.permits = PermitBook({TARGET: throttle})
+        hands = Hands(lambda: 2, lambda: 0, lambda: None, lambda _wait_s: None, True, lambda: self.now_s)
+        self.fetcher = Fetcher([QUEUE], self.permits, hands)
+        intake = Intake(self.connection, {"deliver"}, clock=lambda: self.now_s, arrived=lambda: None)
+        self.fetcher.begin(intake, self.picked.append)
+
+    def read(self, count: int) -> None:
+        while self.fetcher.buffered < count:
+            self.connection.drain_events(timeout=5)
+
+
+@pytest.fixture
+def field(rabbit: Rabbit) -> Iterator[Field]:
+    made = Field(rabbit)
+    made.send(QUEUE, [1, 2, 3])
+    yield made
+    made.connection.release()
+
+
+def test_a_pause_of_more_than_a_minute_hands_back_and_its_end_fetches_again(field: Field) -> None:
+    bench = Bench(field, LocalThrottle(Limit()))
+    bench.read(3)
+
+    bench.fetcher.follow(FetchPlan(paused=frozenset({LANE})))
+    bench.now_s += PAUSE_HOLD_S - 1
+    bench.fetcher.tend()
+    held = bench.fetcher.buffered
+    bench.now_s += 2
+    bench.fetcher.tend()
+
+    assert (held, bench.fetcher.buffered, bench.fetcher.consumed) == (3, 0, ())
+    wait_until(lambda: field.depth(QUEUE) == 3)
+    bench.fetcher.follow(FetchPlan())
+    bench.read(3)
+    bench.fetcher.pick()
+    assert [_row(message) for message in bench.picked] == [1, 2]
+    bench.connection.release()
+
+
+def test_a_target_closed_for_long_holds_nothing_here_until_its_time(field: Field) -> None:
+    throttle = LocalThrottle(Limit())
+    throttle.pause(3600, "Retry-After")
+    bench = Bench(field, throttle)
+    bench.read(3)
+
+    bench.fetcher.pick()
+    bench.fetcher.tend()
+
+    assert bench.picked == []
+    assert bench.permits.held == 0
+    assert not bench.fetcher.consumed
+    wait_until(lambda: field.depth(QUEUE) == 3)
+    bench.now_s += 3601
+    bench.fetcher.tend()
+    bench.read(3)
+    bench.connection.release()
+
+
+def test_a_message_given_back_again_and_again_is_published_anew_before_its_limit(field: Field) -> None:
+    bench = Bench(field, LocalThrottle(Limit()))
+
+    for _ in range(9):
+        bench.read(3)
+        bench.fetcher.drop(QUEUE)
+        wait_until(lambda: field.depth(QUEUE) == 3)
+        bench.fetcher.add(QUEUE)
+    bench.read(3)
+
+    assert field.dead(LANE) == []
+    bench.connection.release()
+
+
+def _row(message: Delivered) -> Any:
+    return json.loads(message.body or "")[0][0][0]
