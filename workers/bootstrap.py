@@ -14,7 +14,6 @@ from adapters.http.client import Client
 from adapters.throttle.base import Limit, Throttle
 from adapters.throttle.fallback import FallbackThrottle, Notice
 from adapters.throttle.local import LocalThrottle
-from adapters.throttle.redis import RedisThrottle, connect
 from config.fleet import Fleet, Target
 from config.nearest import ConfigError, hint
 from config.settings import Secrets, Settings
@@ -25,8 +24,11 @@ from tasks.context import Context
 from telemetry import Name, emit
 
 
-def build_context(settings: Settings, secrets: Secrets) -> Context:
-    """Everything the tasks work with. Raises ConfigError for an unknown adapter, channel, option or missing secret."""
+def build_context(settings: Settings, secrets: Secrets, *, delivers: bool = True) -> Context:
+    """Everything the tasks work with. Raises ConfigError for an unknown adapter, channel, option or missing secret.
+
+    ``delivers`` False leaves out the way to the targets: clients and throttles, which take their time to load.
+    """
     fleet = settings.fleet
     erps = {name: build_erp(name, target, secrets, settings.sandbox_url) for name, target in fleet.targets.items()}
     return Context(
@@ -36,8 +38,8 @@ def build_context(settings: Settings, secrets: Secrets) -> Context:
         publisher=BrokerPublisher(settings.broker_url.get_secret_value()),
         channels=build_channels(fleet),
         erps=erps,
-        clients={name: Client(erp.http) for name, erp in erps.items()},
-        throttles=build_throttles(fleet, settings.redis_url.get_secret_value()),
+        clients={name: Client(erp.http) for name, erp in erps.items()} if delivers else {},
+        throttles=build_throttles(fleet, settings.redis_url.get_secret_value()) if delivers else {},
         observe=observe,
         now=now,
         draw=random.random,
@@ -97,6 +99,8 @@ def build_throttles(fleet: Fleet, redis_url: str) -> Mapping[str, Throttle]:
     }
     if not redis_url:
         return {name: LocalThrottle(limit) for name, limit in limits.items()}
+    from adapters.throttle.redis import RedisThrottle, connect  # noqa: PLC0415  Redis's client is slow to load
+
     client = connect(redis_url)
     return {
         name: FallbackThrottle(RedisThrottle(client, name, limit), limit, account=name, notify=_tell_fallback)

@@ -1,4 +1,8 @@
-"""Runs one process by role; each starts its telemetry, works until it is told to stop, and leaves tidily."""
+"""Runs one process by role; each starts its telemetry, works until it is told to stop, and leaves tidily.
+
+A role's own parts are imported where it starts: a relay need not wait for Celery to load, nor a receiver for Redis.
+"""
+# ruff: noqa: PLC0415
 
 import signal
 import socket
@@ -17,17 +21,9 @@ from ledger import views
 from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
-from tasks.celery_tasks import register
 from tasks.context import Context
-from telemetry import Name, backlog, emit, logs, metrics, otel, sentry
-from workers.app import make_app, make_worker, use_own_logging, when_ready
+from telemetry import Name, backlog, emit, logs, metrics
 from workers.bootstrap import build_channels, build_context, close_context, now, per_process
-from workers.fetch.permits import PermitBook
-from workers.plan import LedgerPlan
-from workers.receiver.doors import Intake, classify_by, doors_of
-from workers.receiver.server import serve as receive
-from workers.recorder import Recorder
-from workers.relay import Relay
 
 
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
@@ -35,8 +31,12 @@ def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True
     configure_logs(settings)
     dsn = settings.sentry_dsn.get_secret_value()
     if dsn:
+        from telemetry import sentry
+
         sentry.start(dsn, release(), settings.environment, server_name=role)
     if settings.otel_endpoint:
+        from telemetry import otel
+
         otel.start(settings.otel_endpoint, service=f"millrace-{role}", version=release(), instance=role)
     measured = metrics.start()
     if settings.metrics_port and serve_metrics:
@@ -68,8 +68,10 @@ def stop_on_signals() -> threading.Event:
 
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
     """Sweep until a signal comes; also tells the backlog to Prometheus."""
+    from workers.relay import Relay
+
     measured = start_telemetry(settings, "relay")
-    context = build_context(settings, secrets)
+    context = build_context(settings, secrets, delivers=False)
     measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
     _until_stopped("relay", context, relay.run, ready_file)
@@ -77,8 +79,10 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
 
 def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
     """Record dead letters until a signal comes."""
+    from workers.recorder import Recorder
+
     start_telemetry(settings, "recorder")
-    context = build_context(settings, secrets)
+    context = build_context(settings, secrets, delivers=False)
     queues = (*topology_of(settings).dead_queues, names.UNROUTED)
     recorder = Recorder(context, settings.broker_url.get_secret_value(), queues)
     _until_stopped("recorder", context, recorder.run, ready_file)
@@ -86,13 +90,16 @@ def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None =
 
 def run_receiver(settings: Settings, secrets: Secrets, host: str, port: int) -> None:
     """Accept webhooks until a signal comes. Raises ConfigError for a channel or secret that is not there."""
+    from workers.receiver.doors import Intake, classify_by, doors_of
+    from workers.receiver.server import serve
+
     fleet = settings.fleet
     doors = doors_of(fleet, secrets, build_channels(fleet))
     measured = start_telemetry(settings, "receiver", serve_metrics=False)
     ledger = Ledger(settings.ledger_url.get_secret_value())
     try:
         broker = settings.broker_url.get_secret_value()
-        receive(Intake(doors, classify_by(fleet), ledger, broker, measured.exposition, now), host=host, port=port)
+        serve(Intake(doors, classify_by(fleet), ledger, broker, measured.exposition, now), host=host, port=port)
     finally:
         ledger.close()
 
@@ -101,6 +108,11 @@ def run_worker(
     settings: Settings, secrets: Secrets, pool_name: str, concurrency: int | None, name: str | None, ready_file: Path | None
 ) -> None:
     """Work on one pool's families until a signal comes. Raises ConfigError."""
+    from tasks.celery_tasks import register
+    from workers.app import make_app, make_worker, use_own_logging, when_ready
+    from workers.fetch.permits import PermitBook
+    from workers.plan import LedgerPlan
+
     pool = settings.fleet.pools[pool_name]
     start_telemetry(settings, f"worker-{pool_name}")
     use_own_logging(lambda: configure_logs(settings))
