@@ -1,6 +1,7 @@
 """Names the common shape of every canonical model: frozen, closed, versioned by its schema."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import (
@@ -12,10 +13,20 @@ from pydantic import (
 )
 
 
+def _no_number(told: Any) -> Any:
+    # A bare number would be read as seconds or milliseconds since 1970, by its size.
+    if isinstance(told, int | float | Decimal):
+        raise ValueError("a time must be written as text, such as 2026-11-27T09:00:00Z")
+    return told
+
+
 def _aware_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("time without a zone: send UTC or an offset")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("time out of range") from None
 
 
 def _no_lone_surrogates_or_nul(text: Any) -> Any:
@@ -25,7 +36,7 @@ def _no_lone_surrogates_or_nul(text: Any) -> Any:
     return text
 
 
-Moment = Annotated[datetime, AfterValidator(_aware_utc)]
+Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_aware_utc)]
 """A point in time, aware, always UTC."""
 
 Text = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_no_lone_surrogates_or_nul)]

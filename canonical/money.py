@@ -1,5 +1,6 @@
 """Names money: a Decimal amount with its ISO 4217 currency, never a float."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -11,22 +12,28 @@ from canonical.model import Frozen
 LARGEST_AMOUNT = Decimal(10) ** 12
 MOST_DECIMALS = 6
 
+_WRITTEN = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
+
 
 def _plain_decimal(value: Any) -> Decimal:
     """Decimal of a JSON number or string; refuses floats, "12,50", NaN, 1e400 and anything past 6 decimals."""
     if isinstance(value, bool | float):
         raise ValueError("an amount must be a decimal string or an exact number, not a float")
+    if isinstance(value, str) and not _WRITTEN.fullmatch(value):
+        raise ValueError("not a decimal number; write it as 1234.50")
     try:
         amount = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
         raise ValueError("not a decimal number; write it as 1234.50") from None
     if not amount.is_finite():
         raise ValueError("not a finite number")
-    if abs(amount) >= LARGEST_AMOUNT:
+    if amount and amount.adjusted() >= LARGEST_AMOUNT.adjusted():
         raise ValueError("larger than any amount accepted here (10^12)")
     if -int(amount.as_tuple().exponent) > MOST_DECIMALS:
         raise ValueError(f"more than {MOST_DECIMALS} decimals")
-    return amount
+    if int(amount.as_tuple().exponent) <= 0:
+        return amount
+    return amount.quantize(Decimal(1)) if amount else Decimal(0)
 
 
 def _known_currency(code: str) -> str:

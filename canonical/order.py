@@ -71,11 +71,15 @@ class Charge(Frozen):
 
 
 class Order(Document):
-    """An order in its newest told state. All amounts are of ``currency``; ``total`` is what the customer owes."""
+    """An order in its newest told state. All amounts are of ``currency``; ``total`` is what the customer owes.
+
+    ``test`` orders are kept and go to no target, unless a route says so.
+    """
 
     kind: Literal["order"] = "order"
     number: Key
     status: Literal["open", "cancelled"] = "open"
+    test: bool = False
     placed_at: Moment
     currency: Currency
     prices_include_tax: bool = False

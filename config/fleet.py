@@ -62,6 +62,7 @@ class Route(Part):
     target: Name
     sources: tuple[str, ...] = ("*",)
     kinds: tuple[Kind, ...] = ("order", "shipment", "return")
+    test_orders: bool = Field(default=False, description="whether the channel's test orders go there too")
 
 
 class ClassRule(Part):

@@ -13,12 +13,15 @@ from routing.verdict import Verdict
 Operation = Literal["order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"]
 
 
-def targets_of(routes: Sequence[Route], document: Order | Shipment | Return) -> tuple[str, ...]:
-    """Targets of every matching route, each once, in the routes' order."""
+def targets_of(routes: Sequence[Route], document: Order | Shipment | Return, order: Order | None) -> tuple[str, ...]:
+    """Targets of every matching route, each once, in the routes' order. ``order`` is the order the document belongs to."""
+    test = order is not None and order.test
     matching = (
         route.target
         for route in routes
-        if document.kind in route.kinds and any(fnmatchcase(document.source, pattern) for pattern in route.sources)
+        if document.kind in route.kinds
+        and (route.test_orders or not test)
+        and any(fnmatchcase(document.source, pattern) for pattern in route.sources)
     )
     return tuple(dict.fromkeys(matching))
 

@@ -113,8 +113,9 @@ class Plan:
     ) -> None:
         if operation is None:
             return
-        cls = class_of_document(self.fleet.classes, document, self._order_of(document), told_class)
-        for target in targets_of(self.fleet.routes, document):
+        order = self._order_of(document)
+        cls = class_of_document(self.fleet.classes, document, order, told_class)
+        for target in targets_of(self.fleet.routes, document, order):
             self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls))
 
     def _order_of(self, document: AnyDocument) -> Order | None:

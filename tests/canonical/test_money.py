@@ -12,7 +12,29 @@ from canonical.money import LARGEST_AMOUNT, Money, in_minor_digits
 
 @pytest.mark.parametrize(
     "wrong",
-    ["12,50", "1e400", "NaN", "Infinity", "-Infinity", "", " ", "1.2345678", "twelve", "1_0x", None, [], {}, 1.5, True, "1e12"],
+    [
+        "12,50",
+        "1e400",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "",
+        " ",
+        "1.2345678",
+        "twelve",
+        "1_0x",
+        None,
+        [],
+        {},
+        1.5,
+        True,
+        "1e12",
+        "1_000",
+        "１２",
+        " 1",
+        "1.",
+        ".5",
+    ],
 )
 def test_an_amount_that_is_no_bounded_exact_decimal_is_refused(wrong: object) -> None:
     with pytest.raises(ValidationError):
@@ -29,6 +51,12 @@ def test_an_unknown_currency_is_refused(code: str) -> None:
 def test_an_amount_keeps_every_digit(amount: Decimal) -> None:
     assert Money(amount=amount, currency="EUR").amount == amount
     assert Money.model_validate_json(Money(amount=amount, currency="EUR").model_dump_json()).amount == amount
+
+
+def test_a_number_with_a_huge_exponent_is_zero_or_refused() -> None:
+    assert str(Money(amount=Decimal("0E+999999999"), currency="USD").amount) == "0"
+    with pytest.raises(ValidationError):
+        Money(amount=Decimal("1E+999999999"), currency="USD")
 
 
 def test_two_currencies_are_never_added() -> None:

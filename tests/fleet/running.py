@@ -83,10 +83,15 @@ class TestFleet:
     def wait_for_states(self, expected: Mapping[str, int], deadline_s: float = 60) -> None:
         """Wait until the deliveries stand exactly so."""
 
-        def standing() -> bool:
-            return dict(self.rows("select state, count(*) from deliveries group by state")) == dict(expected)
+        def standing() -> dict[str, int]:
+            return dict(self.rows("select state, count(*) from deliveries group by state"))
 
-        wait_until(standing, deadline_s, f"deliveries standing as {dict(expected)}")
+        try:
+            wait_until(lambda: standing() == dict(expected), deadline_s)
+        except AssertionError:
+            told = "select id, operation, state, attempts, failure_code, failure_reason from deliveries where state <> 'done'"
+            tried = "select delivery_id, outcome, detail from attempts order by id desc limit 10"
+            raise AssertionError(f"{standing()} and not {dict(expected)}: {self.rows(told)}, {self.rows(tried)}") from None
 
     def kill(self, name: str) -> None:
         """End a process as the kernel does when memory is short: it and its children at once, without a word."""

@@ -37,13 +37,7 @@ def an_order(
         "shipping_lines": [
             {"id": 1, "title": "Express" if express else "Standard", "code": "SHIPPING", "price": "4.99", "tax_lines": []}
         ],
-        "shipping_address": {
-            "name": "Test Buyer",
-            "address1": "1 Test Street",
-            "city": "Springfield",
-            "zip": "1",
-            "country_code": "US",
-        },
+        "shipping_address": {"name": "Test Buyer", "address1": "1 Test Street", "city": "Springfield", "country_code": "US"},
     } | more
 
 

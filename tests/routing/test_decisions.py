@@ -59,8 +59,17 @@ def test_a_document_goes_to_every_matching_target_once() -> None:
         Route(target="c", sources=("other",)),
     )
 
-    assert targets_of(routes, an_order()) == ("a",)
-    assert targets_of(routes, a_return()) == ("a", "b")
+    assert targets_of(routes, an_order(), an_order()) == ("a",)
+    assert targets_of(routes, a_return(), an_order()) == ("a", "b")
+
+
+def test_a_test_order_goes_only_where_test_orders_go() -> None:
+    routes = (Route(target="books"), Route(target="rehearsal", test_orders=True))
+    rehearsed = an_order(test=True)
+
+    assert targets_of(routes, rehearsed, rehearsed) == ("rehearsal",)
+    assert targets_of(routes, a_shipment(), rehearsed) == ("rehearsal",)
+    assert targets_of(routes, a_shipment(), an_order()) == ("books", "rehearsal")
 
 
 def test_a_shipment_takes_the_class_its_order_earns() -> None:

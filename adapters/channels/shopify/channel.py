@@ -48,7 +48,7 @@ class Shopify:
 
     kept_headers = frozenset({TOPIC, SHOP, EVENT_ID, WEBHOOK_ID, TRIGGERED_AT, "x-shopify-api-version", "x-shopify-test"})
 
-    def verify(self, request: Inbound, keys: Sequence[bytes], now: datetime) -> Refused | None:  # noqa: ARG002  Shopify signs no time
+    def verify(self, request: Inbound, keys: Sequence[bytes], now: datetime) -> Refused | None:
         """None if one of the secrets signed the body; the header is base64 of its HMAC-SHA256."""
         told = request.header(SIGNATURE)
         if told is None:

@@ -51,7 +51,8 @@ def order_of(told: OrderPayload, source: str, as_of: datetime, *, cancelled: boo
         charges=_charges(told, now=now),
         total_tax=_told_tax(told, now=now),
         total=_told_total(told, now=now),
-        sales_channel=_sales_channel(told),
+        sales_channel=told.source_name,
+        test=bool(told.test),
         shipping_method=next((s.title or s.code for s in told.shipping_lines if not s.is_removed), None),
         location=told.location_id,
         note=told.note[:LONGEST_NOTE] if told.note else None,
@@ -144,11 +145,6 @@ def _told_tax(told: OrderPayload, *, now: bool) -> Decimal:
     if not now or (told.current_total_tax_set is None and told.current_total_tax is None):
         return original
     return shop(told.current_total_tax_set, told.current_total_tax)
-
-
-def _sales_channel(told: OrderPayload) -> str | None:
-    # The canonical order has one place to say where an order was made; a test order must not pass for a sale.
-    return f"test:{told.source_name or 'shopify'}" if told.test else told.source_name
 
 
 def _party(told: OrderPayload) -> Party:
