@@ -1,0 +1,103 @@
+"""The tables of docs/operate.md say what the code says."""
+
+from collections.abc import Callable
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from canonical.failure import OWNER_OF
+from config import fleet
+from config.settings import PREFIX, Settings
+from config.topology import load_topology
+from telemetry import backlog, metrics
+from telemetry.events import Name
+from telemetry.logs import level_of
+from tests.docs.pages import ROOT, page
+
+OPERATE = page("docs/operate.md")
+FLEET_TABLES: dict[str, type[BaseModel]] = {
+    "sources": fleet.Source,
+    "targets": fleet.Target,
+    "targets.*.limit": fleet.LimitTable,
+    "routes": fleet.Route,
+    "classes": fleet.ClassRule,
+    "pools": fleet.Pool,
+    "weights": fleet.FamilyWeights,
+    "waits": fleet.Waits,
+}
+
+
+def code(cell: str) -> str:
+    return cell.strip("`")
+
+
+def shown(default: object) -> str:
+    """A default as the tables show it."""
+    if default is PydanticUndefined:
+        return "needed"
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value()
+    if isinstance(default, BaseModel) or default in ("", {}, None, ()):
+        return "none"
+    if isinstance(default, tuple):
+        return ", ".join(str(item) for item in default)
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) and default < 100_000 else str(default)
+
+
+def test_every_setting_is_told_with_its_default() -> None:
+    told = {code(name): code(default) for name, default, _ in OPERATE.table("Settings table")}
+
+    wanted = {f"{PREFIX}{name.upper()}": shown(field.default) for name, field in Settings.model_fields.items()}
+    wanted[f"{PREFIX}FLEET_FILE"] = "config/fleet.toml"
+    assert told == wanted
+
+
+def test_every_key_of_the_fleet_file_is_told_with_its_default() -> None:
+    told = {(code(table), code(key)): code(default) for table, key, default, _ in OPERATE.table("Fleet file")}
+
+    assert told == {
+        (table, field.alias or name): shown(field.default)
+        for table, model in FLEET_TABLES.items()
+        for name, field in model.model_fields.items()
+    }
+
+
+def test_every_metric_is_told_with_its_labels() -> None:
+    told = {code(name): {label for label in code(labels).split(", ") if label} for name, labels, _ in OPERATE.table("Metrics")}
+
+    specs = [*metrics._COUNTERS.values(), *metrics._SECONDS.values()]
+    wanted = {spec.name: set(spec.label_names) for spec in specs} | {"millrace_dropped_fields_total": set()}
+    wanted |= {gauge.name: set(gauge._labelnames) for gauge in backlog._gauges()}
+    assert told == wanted
+
+
+def test_every_log_event_is_told_with_its_level() -> None:
+    levels = {10: "debug", 20: "info", 30: "warning", 40: "error"}
+    told = {code(name): level for name, level, _ in OPERATE.table("Log events")}
+
+    assert told == {name.value: levels[level_of(name)] for name in Name}
+
+
+def test_every_class_of_failure_is_told_with_its_owner() -> None:
+    told = {code(cls): owner for cls, owner, *_ in OPERATE.table("Failure classes")}
+
+    assert told == {cls.value: owner for cls, owner in OWNER_OF.items()}
+
+
+@pytest.mark.parametrize("of", ["docs/operate.md", "docs/journey.md"])
+def test_the_ladder_is_told_as_it_is(of: str) -> None:
+    rungs: Callable[[str], str] = lambda glue: glue.join(str(rung) for rung in load_topology().ladder_s)  # noqa: E731
+
+    assert rungs(", ") in " ".join(page(of).text.split())
+
+
+def test_the_events_told_by_no_code_yet_are_marked() -> None:
+    packages = ("adapters", "ledger", "routing", "tasks", "workers")
+    source = "\n".join(file.read_text() for package in packages for file in (ROOT / package).rglob("*.py"))
+    told = {name for name in Name if f"Name.{name.name}" in source} | {Name.TELEMETRY_LISTEN_FAILED}
+
+    marked = {code(name) for name, _, note in OPERATE.table("Log events") if note == "not yet"}
+    assert marked == {name.value for name in set(Name) - told}
