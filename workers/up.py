@@ -87,9 +87,11 @@ def start_fleet(
     flower: bool = True,
     sandbox_options: tuple[str, ...] = (),
     known_secrets: Mapping[str, str] | None = None,
+    throwaway: bool = False,
 ) -> RunningFleet:
     """Start what the settings leave private, then every role. ``known_secrets`` by name; those not known are made up.
 
+    ``throwaway`` keeps nothing of the private services, which then end at once instead of in good order.
     Raises LocalServiceError with the end of the log of what did not start; what had started is ended.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,7 +99,7 @@ def start_fleet(
     running.environment = {f"{SECRET_PREFIX}{name}": value for name, value in (known_secrets or {}).items()}
     try:
         tell("starting RabbitMQ and Redis")
-        _start_services(running)
+        _start_services(running, throwaway=throwaway)
         tell("preparing the ledger and the broker's topology")
         _fill_gaps(running)
         _prepare(running.settings)
@@ -109,13 +111,16 @@ def start_fleet(
     return running
 
 
-def _start_services(running: RunningFleet) -> None:
+def _start_services(running: RunningFleet, *, throwaway: bool) -> None:
+    def place(name: str) -> Path | None:
+        return None if throwaway else running.folder / name
+
     if not running.settings.broker_url.get_secret_value():
-        broker = start_rabbitmq(running.folder / "rabbitmq")
+        broker = start_rabbitmq(place("rabbitmq"))
         running.services.append(broker)
         running.fill(broker_url=SecretStr(broker.url), broker_api_url=SecretStr(f"{broker.console_url}/api/"))
     if not running.settings.redis_url.get_secret_value():
-        redis = start_redis(running.folder / "redis")
+        redis = start_redis(place("redis"))
         running.services.append(redis)
         running.fill(redis_url=SecretStr(redis.url))
 
