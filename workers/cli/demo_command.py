@@ -1,6 +1,7 @@
 """Runs `millrace demo`: a whole fleet, a flash sale poured through it, faults on the way, and a report that proves itself."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,7 @@ def demo(
 
     Examples: millrace demo   millrace demo --orders 1000 --keep   millrace demo --json > report.json
     """
+    began = time.monotonic()
     from workers.demo.interrupts import Interrupted
     from workers.demo.run import run
     from workers.demo.stage import FleetError, Wish
@@ -38,7 +40,7 @@ def demo(
         fail(f"{folder} is not empty; name a new folder", Exit.USAGE)
     wish = Wish(orders, seed, senders, limit_s, faults, flower, keep, folder)
     try:
-        report = run(wish, _as_json if as_json else _as_text)
+        report = run(wish, _as_json if as_json else _as_text, began)
     except FleetError as error:
         fail(f"{error}\nnothing is left running; millrace demo --folder DIR keeps the logs", Exit.UNAVAILABLE)
     except Interrupted:

@@ -18,13 +18,15 @@ from workers.up import RunningFleet, start_fleet
 FLEET_FILE = Path(__file__).parents[2] / "config" / "demo" / "fleet.toml"
 
 
-def run(wish: Wish, show: Callable[[Report], None]) -> Report:
-    """Run it all and show the report. Raises FleetError, Interrupted; whatever was started is ended, temporary files are gone."""
-    began = time.monotonic()
+def run(wish: Wish, show: Callable[[Report], None], began: float) -> Report:
+    """Run it all and show the report; ``began`` is when the person asked for it (monotonic).
+
+    Raises FleetError, Interrupted; whatever was started is ended, temporary files are gone.
+    """
     with ExitStack() as stack:
         deafen = stack.enter_context(interruptible())
         folder = stack.enter_context(_folder(wish.folder))
-        screen = stack.enter_context(Screen(ERP.rate_per_s or 0))
+        screen = stack.enter_context(Screen(ERP.rate_per_s or 0, began))
         fleet = stack.enter_context(_fleet(folder, wish, screen))
         stack.callback(deafen)
         start_s = time.monotonic() - began
@@ -58,7 +60,9 @@ def _fleet(folder: Path, wish: Wish, screen: Screen) -> Iterator[RunningFleet]:
     options = (("--rate", ERP.rate_per_s), ("--burst", ERP.burst), ("--concurrency", ERP.concurrency))
     words = tuple(str(word) for option in options for word in option)
     try:
-        fleet = start_fleet(_settings(), folder, tell=screen.say, flower=wish.flower, sandbox_options=words)
+        fleet = start_fleet(
+            _settings(), folder, tell=screen.say, flower=wish.flower, sandbox_options=words, throwaway=wish.folder is None
+        )
     except LocalServiceError as error:
         raise FleetError(str(error)) from error
     with fleet:

@@ -20,11 +20,12 @@ _BAR = 40
 class Screen:
     """Progress for people. ``say`` tells one thing that happens, ``show`` how everything stands."""
 
-    def __init__(self, rate_per_s: float) -> None:
+    def __init__(self, rate_per_s: float, began: float) -> None:
+        """``began`` is where its clock starts (monotonic)."""
         self._rate = rate_per_s
         self._console = Console(file=sys.stderr, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
-        self._began = time.monotonic()
+        self._began = began
         self._shown_at = 0.0
 
     def __enter__(self) -> Self:
