@@ -47,23 +47,17 @@ class Message:
 
 
 def run(context: Context, message: Message, permit: Granted) -> None:
-    """Claim, post and settle a bundle. Raises LedgerUnavailable only if the message could not be sent round either."""
+    """Claim, post and settle a bundle. Raises ConnectionError only if the message could not be sent round either."""
     target_name = names.target_of(names.family_of(message.queue)) or ""
     target = context.fleet.targets[target_name]
-    token = uuid.uuid4().hex
     try:
-        claimed, left = claim(context, message, target, token)
-    except LedgerUnavailable as error:
-        emit(Name.LEDGER_WRITE_FAILED, stage="claim", target=target_name, error=error)
-        send_round(context, message)
-        return
-    with context.caller(target_name, permit) as caller:
-        settlements = list(attempts(context, target_name, target, claimed, caller))
-    try:
+        with context.caller(target_name, permit) as caller:
+            claimed, left = claim(context, message, target, uuid.uuid4().hex)
+            settlements = list(attempts(context, target_name, target, claimed, caller))
         successors = settle(context, settlements)
     except LedgerUnavailable as error:
-        # The outcomes are lost, the claims are not: when they end, each row is looked up by key before anything is sent.
-        emit(Name.LEDGER_WRITE_FAILED, stage="settle", target=target_name, error=error)
+        # Outcomes may be lost, claims are not: when they end, each row is looked up by key before anything is sent.
+        emit(Name.LEDGER_WRITE_FAILED, stage="deliver", target=target_name, error=error)
         send_round(context, message)
         return
     calls = {row.id: row.calls for row in claimed} | {row.id: row.calls for row in left}

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-MORNING = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
+MORNING = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+"""Yesterday: a real ERP books no shipment of tomorrow."""
 
 
 def an_order(
