@@ -50,7 +50,10 @@ class Page:
     @property
     def anchors(self) -> set[str]:
         """What GitHub makes of the headings."""
-        return {re.sub(r"[^\w\- ]", "", heading.replace("`", "")).lower().replace(" ", "-") for heading in _HEADING.findall(self.prose)}
+        return {
+            re.sub(r"[^\w\- ]", "", heading.replace("`", "")).lower().replace(" ", "-")
+            for heading in _HEADING.findall(self.prose)
+        }
 
     def table(self, heading: str) -> list[list[str]]:
         """Cells of the first table under a heading, without its head."""
@@ -71,7 +74,9 @@ class Page:
 def pages() -> tuple[Page, ...]:
     """Every page that is written by hand."""
     own = (ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))
-    return tuple(Page(path) for path in (*own, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/decisions").glob("*.md"))))
+    return tuple(
+        Page(path) for path in (*own, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/decisions").glob("*.md")))
+    )
 
 
 def page(name: str) -> Page:

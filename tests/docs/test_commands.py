@@ -42,7 +42,7 @@ def test_the_pages_do_hold_commands() -> None:
 
 def test_a_wrong_command_line_would_be_found() -> None:
     for wrong in (["weights", "set"], ["topology", "declair"], ["demo", "--orders", "many"]):
-        with pytest.raises(Exception, match=".+"):
+        with pytest.raises(Exception, match=r".+"):
             parse(wrong)
 
 

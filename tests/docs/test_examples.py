@@ -50,7 +50,9 @@ def a_receiver() -> Iterator[tuple[int, list[Inbound]]]:
 
 
 def test_the_first_order_of_the_readme_is_signed_and_understood(tmp_path: Path) -> None:
-    code = next(m for block in page("README.md").blocks("sh") if (m := re.search(r"<<'END'\n(.*?)^END", block, re.S | re.M)))
+    code = next(
+        m for block in page("README.md").blocks("sh") if (m := re.search(r"<<'END'\n(.*?)^END", block, re.DOTALL | re.MULTILINE))
+    )
     (tmp_path / "secret").write_bytes(SECRET)
     with a_receiver() as (port, taken):
         variables = {
@@ -58,7 +60,9 @@ def test_the_first_order_of_the_readme_is_signed_and_understood(tmp_path: Path) 
             "MILLRACE_RECEIVER_HOST": "127.0.0.1",
             "MILLRACE_RECEIVER_PORT": str(port),
         }
-        done = subprocess.run([sys.executable, "-c", code.group(1)], env=os.environ | variables, capture_output=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", code.group(1)], env=os.environ | variables, capture_output=True, timeout=60, check=False
+        )
 
     assert done.stdout == b'200 {"id":1}\n', done.stderr
     channel, request = OpenChannel(), taken[0]
