@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Executable, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.many import among, keys
 from ledger.schema import crossrefs
 from ledger.session import Session
+
+_KEY = (crossrefs.c.target, crossrefs.c.kind, crossrefs.c.source, crossrefs.c.key)
 
 ANY_SOURCE = "*"
 
@@ -55,12 +59,10 @@ def look_up(session: Session, wanted: Iterable[tuple[str, str, str, str]]) -> Ma
     asked = sorted(set(wanted))
     if not asked:
         return {}
-    c = crossrefs.c
-    keys = {(target, kind, s, key) for target, kind, source, key in asked for s in (source, ANY_SOURCE)}
-    query = select(c.target, c.kind, c.source, c.key, c.remote_id).where(
-        tuple_(c.target, c.kind, c.source, c.key).in_(sorted(keys))
-    )
-    known = {(r.target, r.kind, r.source, r.key): r.remote_id for r in session.execute(query)}
+    dialect = session.dialect.name
+    given = {(target, kind, s, key) for target, kind, source, key in asked for s in (source, ANY_SOURCE)}
+    rows = session.execute(_known(dialect), keys(dialect, _KEY, sorted(given)))
+    known = {(r.target, r.kind, r.source, r.key): r.remote_id for r in rows}
     found = {}
     for target, kind, source, key in asked:
         remote_id = known.get((target, kind, source, key)) or known.get((target, kind, ANY_SOURCE, key))
@@ -78,3 +80,8 @@ def listed(session: Session, target: str | None, kind: str | None, most: int) ->
     if kind:
         query = query.where(c.kind == kind)
     return [CrossRef(*row) for row in session.execute(query)]
+
+
+@cache
+def _known(dialect: str) -> Executable:
+    return select(*_KEY, crossrefs.c.remote_id).where(among(dialect, _KEY))

@@ -3,29 +3,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     and_,
-    bindparam,
-    case,
     func,
     or_,
     select,
-    tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from canonical.failure import Failure
+from ledger import delivery_statements as statements
+from ledger.delivery_statements import CLAIMABLE
+from ledger.many import change, insert, keys
 from ledger.rows import failure_values
-from ledger.schema import attempts, deliveries, documents, versions
+from ledger.schema import attempts, deliveries
 from ledger.session import Session
 
-UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "parked")
-CLAIMABLE = ("ready", "queued", "retrying")
+_HELD = ("id", "claim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +112,9 @@ def busy_entities(session: Session, pairs: Iterable[tuple[str, str]]) -> set[tup
     wanted = sorted(set(pairs))
     if not wanted:
         return set()
-    c = deliveries.c
-    query = (
-        select(c.target, c.entity)
-        .where(tuple_(c.target, c.entity).in_(wanted), c.state.in_(UNFINISHED))
-        .order_by(c.id)
-        .with_for_update()
-    )
-    return {(target, entity) for target, entity in session.execute(query)}
+    dialect = session.dialect.name
+    found = session.execute(statements.busy(dialect), keys(dialect, statements.ENTITY, wanted))
+    return {(target, entity) for target, entity in found}
 
 
 def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[Ready]:
@@ -138,14 +128,9 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
         state = "waiting" if pair in busy else "parked" if delivery.failure else "ready"
         busy.add(pair)
         rows.append(_values(delivery, state, now))
-    insert = postgresql.insert if session.dialect.name == "postgresql" else sqlite.insert
-    c = deliveries.c
-    statement = (
-        insert(deliveries)
-        .on_conflict_do_nothing(index_elements=["target", "operation", "business_key", "version"])
-        .returning(c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id, c.state)
-    )
-    return [Ready(*row[:6]) for row in session.execute(statement, rows) if row.state == "ready"]
+    once = ("target", "operation", "business_key", "version")
+    told = ("id", "target", "class", "calls", "business_key", "correlation_id", "state")
+    return [Ready(*list(row)[:6]) for row in insert(session, deliveries, rows, once=once, returning=told) if row.state == "ready"]
 
 
 def claim(
@@ -155,22 +140,8 @@ def claim(
 
     A claim that ended without a settlement is taken over: its worker died, so its effect is uncertain.
     """
-    c = deliveries.c
-    lost = c.state == "claimed"
-    free = and_(c.state.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= due_before))
-    statement = (
-        update(deliveries)
-        .where(c.id.in_(ids), or_(free, and_(lost, c.claimed_until <= now)))
-        .values(
-            state="claimed",
-            claim=token,
-            claimed_until=until,
-            uncertain=or_(c.uncertain, lost),
-            lost_claims=c.lost_claims + case((lost, 1), else_=0),
-        )
-        .returning(c.id)
-    )
-    taken = set(session.execute(statement).scalars())
+    given = {"ids": list(ids), "token": token, "now": now, "due_before": due_before, "until": until}
+    taken = set(session.execute(statements.claim(session.dialect.name), given).scalars())
     missed = [row_id for row_id in ids if row_id not in taken]
     return _read_claimed(session, taken), _read_unclaimed(session, missed)
 
@@ -186,13 +157,14 @@ def settle(session: Session, settlements: Sequence[Settlement], now: datetime) -
     """Write outcomes, each only if its claim still holds; returns the successors that may go out now."""
     if not settlements:
         return []
-    c = deliveries.c
-    session.execute(
-        update(deliveries).where(c.id == bindparam("row"), c.claim == bindparam("token")),
-        [_settled_values(s, now) for s in settlements],
-    )
-    session.execute(
-        attempts.insert(),
+    alike = {"claim": None, "claimed_until": None, "published_at": None, "settled_at": now}
+    well = [_settled_values(s) for s in settlements if s.failure is None]
+    change(session, deliveries, well, by=_HELD, alike=alike | failure_values(None, now))
+    failed = [_settled_values(s) | failure_values(s.failure, now) for s in settlements if s.failure is not None]
+    change(session, deliveries, failed, by=_HELD, alike=alike)
+    insert(
+        session,
+        attempts,
         [
             {"delivery_id": s.id, "started_at": s.started_at, "ended_at": now, "outcome": s.outcome, "detail": s.detail}
             for s in settlements
@@ -206,32 +178,27 @@ def let_go(session: Session, finished: Sequence[int]) -> list[Ready]:
     """Make ready the first waiting delivery behind each finished one."""
     if not finished:
         return []
-    c = deliveries.c
-    pairs = select(c.target, c.entity).where(c.id.in_(finished))
-    return _ready_first_waiting(session, tuple_(c.target, c.entity).in_(pairs))
+    found = session.execute(statements.let_go(session.dialect.name), {"ids": list(finished)})
+    return [Ready(*row[:6]) for row in found if row.state == "ready"]
 
 
 def let_go_stranded(session: Session) -> list[Ready]:
     """Make ready every waiting delivery that nothing unfinished stands before: the relay's net under `let_go`."""
-    return _ready_first_waiting(session, deliveries.c.state == "waiting")
+    found = session.execute(statements.ready_first_waiting(deliveries.c.state == "waiting"))
+    return [Ready(*row[:6]) for row in found if row.state == "ready"]
 
 
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
     """Note that the broker confirmed the messages of these deliveries."""
     if ids:
-        c = deliveries.c
-        session.execute(
-            update(deliveries)
-            .where(c.id.in_(ids), c.state.in_(CLAIMABLE))
-            .values(published_at=now, state=case((c.state == "ready", "queued"), else_=c.state))
-        )
+        session.execute(statements.mark_published(session.dialect.name), {"ids": list(ids), "now": now})
 
 
 def unpublished(session: Session, created_before: datetime, most: int) -> list[Ready]:
     """Deliveries that are ready and whose message was never confirmed, oldest first."""
     c = deliveries.c
     query = (
-        select(*_ready_columns())
+        select(*statements.ready_columns())
         .where(c.state == "ready", c.published_at.is_(None), func.coalesce(c.due_at, c.created_at) < created_before)
         .order_by(c.id)
         .limit(most)
@@ -243,7 +210,7 @@ def overdue(session: Session, due_before: datetime, most: int) -> list[Ready]:
     """Deliveries whose retry or claim ended before ``due_before`` and that no message brought back: a lost rung."""
     c = deliveries.c
     query = (
-        select(*_ready_columns())
+        select(*statements.ready_columns())
         .where(
             or_(
                 and_(c.state == "retrying", c.due_at < due_before),
@@ -261,7 +228,7 @@ def published_before(session: Session, target: str, cls: str, moment: datetime, 
     """Queued deliveries of one queue whose message was confirmed before ``moment``."""
     c = deliveries.c
     query = (
-        select(*_ready_columns())
+        select(*statements.ready_columns())
         .where(c.state == "queued", c.target == target, c["class"] == cls, c.published_at < moment)
         .order_by(c.id)
         .limit(most)
@@ -269,80 +236,10 @@ def published_before(session: Session, target: str, cls: str, moment: datetime, 
     return [Ready(*row) for row in session.execute(query)]
 
 
-def _ready_first_waiting(session: Session, chosen: ColumnElement[bool]) -> list[Ready]:
-    c = deliveries.c
-    earlier = deliveries.alias("earlier")
-    blocked = (
-        select(earlier.c.id)
-        .where(
-            earlier.c.target == c.target,
-            earlier.c.entity == c.entity,
-            earlier.c.id < c.id,
-            earlier.c.state.in_(UNFINISHED),
-        )
-        .exists()
-    )
-    statement = (
-        update(deliveries)
-        .where(c.state == "waiting", chosen, ~blocked)
-        .values(
-            # A delivery that was written with a failure goes to the desk when its turn comes, not to the target.
-            state=case((c.failure_class.is_not(None), "parked"), else_="ready"),
-            published_at=None,
-        )
-        .returning(*_ready_columns(), c.state)
-    )
-    return [Ready(*row[:6]) for row in session.execute(statement) if row.state == "ready"]
-
-
-def _ready_columns() -> tuple[Column[Any], ...]:
-    c = deliveries.c
-    return c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id
-
-
 def _read_claimed(session: Session, taken: set[int]) -> list[Claimed]:
     if not taken:
         return []
-    c, heads, bodies = deliveries.c, documents.c, versions.c
-    order = documents.alias("order_head")
-    order_version = versions.alias("order_version")
-    create = deliveries.alias("order_create")
-    order_remote = (
-        select(create.c.remote_id)
-        .where(
-            create.c.target == c.target,
-            create.c.entity == c.entity,
-            create.c.operation == "order.create",
-            create.c.state == "done",
-        )
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        select(
-            c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
-            c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body, order_version.c.body.label("order_body"),
-            order_remote.label("order_remote_id"), c.accepted_at, c.calls,
-        )
-        .join(documents, heads.id == c.document_id)
-        .join(versions, and_(bodies.document_id == c.document_id, bodies.version == c.version))
-        .outerjoin(
-            order,
-            and_(
-                heads.kind != "order",
-                order.c.kind == "order",
-                order.c.source == heads.source,
-                order.c.key == heads.order_key,
-            ),
-        )
-        .outerjoin(
-            order_version,
-            and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version),
-        )
-        .where(c.id.in_(taken))
-        .order_by(c.id)
-    )  # fmt: skip
-    return [Claimed(**row) for row in session.execute(query).mappings()]
+    return [Claimed(*row) for row in session.execute(statements.claimed(session.dialect.name), {"ids": list(taken)})]
 
 
 def _read_unclaimed(session: Session, missed: Sequence[int]) -> list[Unclaimed]:
@@ -361,20 +258,16 @@ def _read_unclaimed(session: Session, missed: Sequence[int]) -> list[Unclaimed]:
     ]
 
 
-def _settled_values(s: Settlement, now: datetime) -> dict[str, object]:
+def _settled_values(s: Settlement) -> dict[str, object]:
     return {
-        "row": s.id,
-        "token": s.claim,
+        "id": s.id,
+        "claim": s.claim,
         "state": s.state,
         "remote_id": s.remote_id,
         "attempts": s.attempts,
         "uncertain": s.uncertain,
         "due_at": s.due_at,
-        "claim": None,
-        "claimed_until": None,
-        "published_at": None,
-        "settled_at": now,
-    } | failure_values(s.failure, now)
+    }
 
 
 def _values(d: NewDelivery, state: str, now: datetime) -> dict[str, object]:

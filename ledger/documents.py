@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import bindparam, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, select
 
+from ledger.many import among, change, insert, keys
 from ledger.schema import documents, versions
 from ledger.session import Session
+
+_KEY = (documents.c.kind, documents.c.source, documents.c.key)
+_VERSION = (versions.c.document_id, versions.c.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,9 @@ def lock(session: Session, wanted: Iterable[tuple[DocumentKey, str]], now: datet
     ordered = sorted(set(wanted), key=lambda pair: (pair[0].kind, pair[0].source, pair[0].key))
     if not ordered:
         return {}
-    insert = postgresql.insert if session.dialect.name == "postgresql" else sqlite.insert
-    session.execute(
-        insert(documents).on_conflict_do_nothing(index_elements=["kind", "source", "key"]),
+    insert(
+        session,
+        documents,
         [
             {
                 "kind": k.kind,
@@ -72,17 +76,13 @@ def lock(session: Session, wanted: Iterable[tuple[DocumentKey, str]], now: datet
             }
             for k, order_key in ordered
         ],
+        once=("kind", "source", "key"),
     )
-    c = documents.c
-    query = (
-        select(c.id, c.kind, c.source, c.key, c.version, c.status, c.as_of, c.digest)
-        .where(tuple_(c.kind, c.source, c.key).in_([(k.kind, k.source, k.key) for k, _ in ordered]))
-        .order_by(c.id)
-        .with_for_update()
-    )
+    dialect = session.dialect.name
+    given = keys(dialect, _KEY, [(k.kind, k.source, k.key) for k, _ in ordered])
     rows = (
         DocumentRow(r.id, DocumentKey(r.kind, r.source, r.key), r.version, r.status, r.as_of, r.digest)
-        for r in session.execute(query)
+        for r in session.execute(_heads(dialect), given)
     )
     return {row.key: row for row in rows}
 
@@ -91,6 +91,7 @@ def write(session: Session, new: Sequence[NewVersion], now: datetime) -> None:
     """Write new versions under the locks taken before."""
     if not new:
         return
+    # Row by row: an array of long texts costs the driver more than the statements it saves.
     session.execute(
         versions.insert(),
         [
@@ -104,36 +105,37 @@ def write(session: Session, new: Sequence[NewVersion], now: datetime) -> None:
             for v in new
         ],
     )
-    session.execute(
-        update(documents).where(documents.c.id == bindparam("row")),
-        [
-            {
-                "row": v.document_id,
-                "version": v.version,
-                "number": v.number,
-                "status": v.status,
-                "as_of": v.as_of,
-                "digest": v.digest,
-                "updated_at": now,
-            }
-            for v in new
-        ],
-    )
+    # One document may have several new versions in a bundle; its head shows the last one.
+    newest = {v.document_id: v for v in new}
+    heads = [
+        {"id": v.document_id, "version": v.version, "number": v.number, "status": v.status, "as_of": v.as_of, "digest": v.digest}
+        for v in newest.values()
+    ]
+    change(session, documents, heads, by=("id",), alike={"updated_at": now})
 
 
 def touch(session: Session, told_again: Sequence[tuple[int, datetime]]) -> None:
     """Note a newer ``as_of`` for documents whose content did not change."""
-    if told_again:
-        session.execute(
-            update(documents).where(documents.c.id == bindparam("row")),
-            [{"row": document_id, "as_of": as_of} for document_id, as_of in told_again],
-        )
+    newest = dict(told_again)
+    change(session, documents, [{"id": document_id, "as_of": as_of} for document_id, as_of in newest.items()], by=("id",))
 
 
 def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
     """Canonical JSON of the current versions, by document id."""
     if not heads:
         return {}
-    c = versions.c
-    query = select(c.document_id, c.body).where(tuple_(c.document_id, c.version).in_([(h.id, h.version) for h in heads]))
-    return dict(session.execute(query).tuples().all())
+    dialect = session.dialect.name
+    given = keys(dialect, _VERSION, [(h.id, h.version) for h in heads])
+    return {row.document_id: row.body for row in session.execute(_bodies(dialect), given)}
+
+
+@cache
+def _heads(dialect: str) -> Executable:
+    c = documents.c
+    query = select(c.id, c.kind, c.source, c.key, c.version, c.status, c.as_of, c.digest)
+    return query.where(among(dialect, _KEY)).order_by(c.id).with_for_update(of=documents)
+
+
+@cache
+def _bodies(dialect: str) -> Executable:
+    return select(versions.c.document_id, versions.c.body).where(among(dialect, _VERSION))

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Executable, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from canonical.failure import Failure, FailureClass
+from ledger.many import change, one_of
 from ledger.rows import failure_values
 from ledger.schema import events
 from ledger.session import Session
@@ -92,44 +94,33 @@ def accept(session: Session, new: Sequence[NewEvent]) -> list[Receipt]:
 
 def load(session: Session, ids: Sequence[int]) -> list[EventRow]:
     """Lock and read the events of a message that still wait to be prepared; one held by another worker is left to it."""
-    c = events.c
-    query = (
-        select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at)
-        .where(c.id.in_(ids), c.state == "accepted")
-        .order_by(c.id)
-        .with_for_update(skip_locked=True)
-    )
-    return [EventRow(*row) for row in session.execute(query)]
+    return [EventRow(*row) for row in session.execute(_load(session.dialect.name), {"ids": list(ids)})]
 
 
 def settle(session: Session, ends: Iterable[EventEnd], now: datetime) -> None:
     """Write what became of loaded events."""
-    rows = [
-        {"row": e.id, "state": e.state, "waits_for": e.waits_for, "settled_at": now} | failure_values(e.failure, now)
-        for e in ends
+    told = list(ends)
+    well = [{"id": e.id, "state": e.state, "waits_for": e.waits_for} for e in told if e.failure is None]
+    change(session, events, well, by=("id",), alike={"settled_at": now} | failure_values(None, now))
+    failed = [
+        {"id": e.id, "state": e.state, "waits_for": e.waits_for} | failure_values(e.failure, now)
+        for e in told
+        if e.failure is not None
     ]
-    if rows:
-        session.execute(update(events).where(events.c.id == bindparam("row")), rows)
+    change(session, events, failed, by=("id",), alike={"settled_at": now})
 
 
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
     """Note that the broker confirmed the messages of these events."""
     if ids:
-        session.execute(update(events).where(events.c.id.in_(ids), events.c.state == "accepted").values(published_at=now))
+        session.execute(_mark_published(session.dialect.name), {"ids": list(ids), "now": now})
 
 
 def release(session: Session, waited_for: Sequence[str]) -> list[Waiting]:
     """Give events that waited for these documents back to work; the caller publishes them after the commit."""
     if not waited_for:
         return []
-    c = events.c
-    query = (
-        update(events)
-        .where(c.state == "waiting", c.waits_for.in_(waited_for))
-        .values(state="accepted", published_at=None, settled_at=None)
-        .returning(c.id, c.domain, c["class"])
-    )
-    return [Waiting(*row) for row in session.execute(query)]
+    return [Waiting(*row) for row in session.execute(_release(session.dialect.name), {"keys": list(waited_for)})]
 
 
 def unpublished(session: Session, accepted_before: datetime, most: int) -> list[Waiting]:
@@ -171,6 +162,36 @@ def park_orphans(session: Session, received_before: datetime, now: datetime) -> 
         .returning(events.c.id)
     )
     return list(session.execute(query).scalars())
+
+
+@cache
+def _load(dialect: str) -> Executable:
+    """The columns stand in the order of `EventRow`."""
+    c = events.c
+    return (
+        select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at)
+        .where(one_of(dialect, c.id, "ids"), c.state == "accepted")
+        .order_by(c.id)
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
+def _mark_published(dialect: str) -> Executable:
+    c = events.c
+    marked = update(events).where(one_of(dialect, c.id, "ids"), c.state == "accepted")
+    return marked.values(published_at=bindparam("now", type_=c.published_at.type))
+
+
+@cache
+def _release(dialect: str) -> Executable:
+    c = events.c
+    return (
+        update(events)
+        .where(c.state == "waiting", one_of(dialect, c.waits_for, "keys"))
+        .values(state="accepted", published_at=None, settled_at=None)
+        .returning(c.id, c.domain, c["class"])
+    )
 
 
 def _insert_new(session: Session, new: Sequence[NewEvent]) -> dict[tuple[str, str], int]:

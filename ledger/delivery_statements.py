@@ -1,0 +1,133 @@
+"""Remembers how deliveries are asked for: each statement is built once a dialect, so it is compiled and prepared once."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Executable, and_, bindparam, case, or_, select, tuple_, update
+
+from ledger.many import among, one_of
+from ledger.schema import deliveries, documents, versions
+
+UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "parked")
+CLAIMABLE = ("ready", "queued", "retrying")
+ENTITY = (deliveries.c.target, deliveries.c.entity)
+
+
+@cache
+def busy(dialect: str) -> Executable:
+    """Unfinished deliveries of some entities, locked in one order."""
+    c = deliveries.c
+    met = among(dialect, ENTITY)
+    return select(c.target, c.entity).where(met, c.state.in_(UNFINISHED)).order_by(c.id).with_for_update()
+
+
+@cache
+def claim(dialect: str) -> Executable:
+    """Take what is free and due, or what a lost worker held: ids, token, now, due_before, until."""
+    c = deliveries.c
+    lost = c.state == "claimed"
+    free = and_(c.state.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= bindparam("due_before")))
+    return (
+        update(deliveries)
+        .where(one_of(dialect, c.id, "ids"), or_(free, and_(lost, c.claimed_until <= bindparam("now"))))
+        .values(
+            state="claimed",
+            claim=bindparam("token"),
+            claimed_until=bindparam("until"),
+            uncertain=or_(c.uncertain, lost),
+            lost_claims=c.lost_claims + case((lost, 1), else_=0),
+        )
+        .returning(c.id)
+    )
+
+
+@cache
+def mark_published(dialect: str) -> Executable:
+    """Note confirmed messages: ids, now."""
+    c = deliveries.c
+    now = bindparam("now", type_=c.published_at.type)
+    marked = update(deliveries).where(one_of(dialect, c.id, "ids"), c.state.in_(CLAIMABLE))
+    return marked.values(published_at=now, state=case((c.state == "ready", "queued"), else_=c.state))
+
+
+@cache
+def let_go(dialect: str) -> Executable:
+    """Free the first waiting delivery behind each of ids."""
+    done = deliveries.alias("done")
+    return ready_first_waiting(tuple_(*ENTITY).in_(select(done.c.target, done.c.entity).where(one_of(dialect, done.c.id, "ids"))))
+
+
+def ready_first_waiting(chosen: ColumnElement[bool]) -> Executable:
+    """Free the chosen waiting deliveries that nothing unfinished stands before."""
+    c = deliveries.c
+    earlier = deliveries.alias("earlier")
+    blocked = (
+        select(earlier.c.id)
+        .where(
+            earlier.c.target == c.target,
+            earlier.c.entity == c.entity,
+            earlier.c.id < c.id,
+            earlier.c.state.in_(UNFINISHED),
+        )
+        .exists()
+    )
+    return (
+        update(deliveries)
+        .where(c.state == "waiting", chosen, ~blocked)
+        .values(
+            # A delivery that was written with a failure goes to the desk when its turn comes, not to the target.
+            state=case((c.failure_class.is_not(None), "parked"), else_="ready"),
+            published_at=None,
+        )
+        .returning(*ready_columns(), c.state)
+    )
+
+
+def ready_columns() -> tuple[Column[Any], ...]:
+    """The columns of `Ready`, in its order."""
+    c = deliveries.c
+    return c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id
+
+
+@cache
+def claimed(dialect: str) -> Executable:
+    """All that a posting takes of the deliveries ids; the columns stand in the order of `Claimed`."""
+    c, heads, bodies = deliveries.c, documents.c, versions.c
+    order = documents.alias("order_head")
+    order_version = versions.alias("order_version")
+    create = deliveries.alias("order_create")
+    order_remote = (
+        select(create.c.remote_id)
+        .where(
+            create.c.target == c.target,
+            create.c.entity == c.entity,
+            create.c.operation == "order.create",
+            create.c.state == "done",
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
+            c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body, order_version.c.body.label("order_body"),
+            order_remote.label("order_remote_id"), c.accepted_at, c.calls,
+        )
+        .join(documents, heads.id == c.document_id)
+        .join(versions, and_(bodies.document_id == c.document_id, bodies.version == c.version))
+        .outerjoin(
+            order,
+            and_(
+                heads.kind != "order",
+                order.c.kind == "order",
+                order.c.source == heads.source,
+                order.c.key == heads.order_key,
+            ),
+        )
+        .outerjoin(
+            order_version,
+            and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version),
+        )
+        .where(one_of(dialect, c.id, "ids"))
+        .order_by(c.id)
+    )  # fmt: skip
