@@ -138,6 +138,6 @@ def read_compose(replaced: dict[str, str] | None = None) -> Compose:
     """The whole file; every occurrence of a key of ``replaced`` gives way to its value first. Raises ValidationError."""
     whole: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     text = json.dumps({key: value for key, value in whole.items() if not key.startswith("x-")})
-    for old, new in (replaced or {}).items():
-        text = text.replace(old, new)
+    if replaced:
+        text = re.sub("|".join(map(re.escape, replaced)), lambda found: replaced[found[0]], text)
     return Compose.model_validate_json(text)
