@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import processes
 from bench.erp_stub import Limits
+from bench.orders import FIRST_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class ErpProcess:
         self._read += len(whole)
         for line in whole.splitlines():
             at_ns, status, key = line.decode().split(" ", 2)
-            # an external id may say before a hyphen which source the order is from
-            self._postings.append(Posting(int(at_ns) / 1e9, int(status), key.rpartition("-")[2]))
+            # an external id may name the source before the order's own key, which is never longer than this
+            self._postings.append(Posting(int(at_ns) / 1e9, int(status), key[-len(str(FIRST_ID)) :]))
         return self._postings
 
     def wait_for(self, keys: set[str], within_s: float) -> bool:
