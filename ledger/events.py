@@ -1,12 +1,14 @@
 """Remembers events: what outside systems told us, exactly as it came, and what became of it."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Executable, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, Row, bindparam, select, text, update
+from sqlalchemy.dialects import sqlite
 
 from canonical.failure import Failure, FailureClass
 from ledger.many import change, one_of
@@ -93,7 +95,11 @@ def accept(session: Session, new: Sequence[NewEvent]) -> list[Receipt]:
 
 
 def load(session: Session, ids: Sequence[int]) -> list[EventRow]:
-    """Lock and read the events of a message that still wait to be prepared; one held by another worker is left to it."""
+    """Lock and read the events of a message that still wait to be prepared.
+
+    One that another worker holds is waited for: passed over, it would be lost with this message if that worker is dead and
+    the database has not noticed yet. Raises one of LedgerUnavailable when the wait takes too long.
+    """
     return [EventRow(*row) for row in session.execute(_load(session.dialect.name), {"ids": list(ids)})]
 
 
@@ -164,6 +170,20 @@ def park_orphans(session: Session, received_before: datetime, now: datetime) -> 
     return list(session.execute(query).scalars())
 
 
+_BURST = text(
+    """
+    INSERT INTO events (source, event_key, topic, domain, class, headers, body, correlation_id, received_at, state)
+    SELECT t.source, t.event_key, t.topic, t.domain, t.class, t.headers,
+           substring(CAST(:bodies AS bytea) FROM t.first FOR t.size), t.correlation_id, t.received_at, t.state
+    FROM json_to_recordset(CAST(:rows AS json)) AS t (
+        first int, size int, source text, event_key text, topic text, domain text, class text, headers json,
+        correlation_id text, received_at timestamptz, state text)
+    ON CONFLICT (source, event_key) DO NOTHING
+    RETURNING source, event_key, id
+    """
+)
+
+
 @cache
 def _load(dialect: str) -> Executable:
     """The columns stand in the order of `EventRow`."""
@@ -172,7 +192,7 @@ def _load(dialect: str) -> Executable:
         select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at)
         .where(one_of(dialect, c.id, "ids"), c.state == "accepted")
         .order_by(c.id)
-        .with_for_update(skip_locked=True)
+        .with_for_update()
     )
 
 
@@ -195,17 +215,32 @@ def _release(dialect: str) -> Executable:
 
 
 def _insert_new(session: Session, new: Sequence[NewEvent]) -> dict[tuple[str, str], int]:
-    insert = postgresql.insert if session.dialect.name == "postgresql" else sqlite.insert
-    statement = (
-        insert(events)
-        .on_conflict_do_nothing(index_elements=["source", "event_key"])
-        .returning(events.c.source, events.c.event_key, events.c.id)
-    )
     # One row a key: a statement may not meet its own conflict twice, and bursts do hold the same event twice.
     distinct = {(e.source, e.event_key): e for e in reversed(new)}
     ordered = sorted(distinct.values(), key=lambda e: (e.source, e.event_key))
-    inserted = session.execute(statement, [_values(e) for e in ordered])
-    return {(source, key): row_id for source, key, row_id in inserted}
+    insert = _insert_burst if session.dialect.name == "postgresql" else _insert_each
+    return {(row[0], row[1]): row[2] for row in insert(session, ordered)}
+
+
+def _insert_each(session: Session, ordered: Sequence[NewEvent]) -> Sequence[Row[*tuple[Any, ...]]]:
+    statement = (
+        sqlite.insert(events)
+        .on_conflict_do_nothing(index_elements=["source", "event_key"])
+        .returning(events.c.source, events.c.event_key, events.c.id)
+    )
+    return session.execute(statement, [_values(e) for e in ordered]).all()
+
+
+def _insert_burst(session: Session, ordered: Sequence[NewEvent]) -> Sequence[Row[*tuple[Any, ...]]]:
+    """One statement of one text however many rows: a VALUES list of another length is parsed anew by driver and server,
+    which took half of the receiver's commit. The bodies travel as one value and are cut apart by the server.
+    """
+    rows, first = [], 1
+    for event in ordered:
+        told = _values(event) | {"first": first, "size": len(event.body), "received_at": event.received_at.isoformat()}
+        rows.append({name: value for name, value in told.items() if name != "body"})
+        first += len(event.body)
+    return session.execute(_BURST, {"rows": json.dumps(rows), "bodies": b"".join(e.body for e in ordered)}).all()
 
 
 def _values(event: NewEvent) -> dict[str, object]:

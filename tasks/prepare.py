@@ -22,7 +22,7 @@ from telemetry.events import Name
 
 
 def prepare(context: Context, ids: Sequence[int]) -> None:
-    """Prepare a message's events; those another worker holds or has prepared are left alone.
+    """Prepare a message's events; those that were prepared before are left alone.
 
     Raises one of LedgerUnavailable before anything is written; the caller brings the message back.
     """

@@ -96,7 +96,7 @@ class TestFleet:
     def kill(self, name: str) -> None:
         """End a process as the kernel does when memory is short: it and its children at once, without a word."""
         guard = self.running.processes[name]
-        worker = Process.of(int((self.running.folder / f"{name}.pid").read_text()))
+        worker = Process.of(int((self.running.folder / f"{name}.pid").read_text().split()[0]))
         for child in [*children_of(worker.pid), worker.pid]:
             os.kill(child, signal.SIGKILL)
         guard.wait_gone(20)

@@ -1,5 +1,7 @@
 """Many workers on one ledger: each event accepted once, each delivery claimed by one, nothing stranded."""
 
+import contextlib
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,3 +76,27 @@ def test_events_of_the_same_orders_prepared_side_by_side_strand_nothing(world: W
     made = [e.key for e in world.erp.effects if e.operation in ("order.create", "shipment.create")]
     assert sorted(made) == sorted({f"order/shopify/{n}" for n in range(8)} | {f"shipment/shopify/f{n}" for n in range(8)})
     assert not world.erp.doubled
+
+
+def test_an_event_in_the_hands_of_a_dying_worker_is_waited_for_and_not_passed_over(world: World) -> None:
+    [receipt] = world.tell(an_order())
+    held, dies = threading.Event(), threading.Event()
+
+    def die() -> None:
+        with contextlib.suppress(ConnectionAbortedError), world.ledger.write() as session:
+            ledger.events.load(session, [receipt.id])
+            held.set()
+            dies.wait(20)
+            raise ConnectionAbortedError
+
+    def take_over() -> int:
+        with world.ledger.write() as session:
+            return len(ledger.events.load(session, [receipt.id]))
+
+    with ThreadPoolExecutor(2) as crowd:
+        crowd.submit(die)
+        assert held.wait(20)
+        taken = crowd.submit(take_over)
+        dies.set()
+
+    assert taken.result() == 1
