@@ -49,7 +49,7 @@ class Plan:
     heads: dict[DocumentKey, DocumentRow]
     order_bodies: Mapping[int, str]
     versions: list[NewVersion] = field(default_factory=list)
-    touched: list[tuple[int, datetime]] = field(default_factory=list)
+    touched: dict[int, datetime] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
     first_told: list[DocumentKey] = field(default_factory=list)
     _orders: dict[DocumentKey, Order] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Plan:
         if verdict == "stale":
             return "stale"
         if verdict == "same":
-            self.touched.append((head.id, document.as_of))
+            self.touched[head.id] = document.as_of
             self.heads[key] = replace(head, as_of=document.as_of)
             return "same"
         if verdict == "newer" and isinstance(document, Return):
@@ -98,6 +98,8 @@ class Plan:
 
     def _write(self, event_id: int, head: DocumentRow, document: AnyDocument, digest: str) -> None:
         version = head.version + 1
+        # The new version brings its own moment; an earlier one of the same bundle must not be written over it.
+        self.touched.pop(head.id, None)
         status = "told" if isinstance(document, Return) else document.status
         if head.version == 0 and isinstance(document, Order):
             self.first_told.append(head.key)

@@ -82,7 +82,7 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
     now = context.now()
     plan = decided.plan
     ledger.documents.write(session, plan.versions, now)
-    ledger.documents.touch(session, plan.touched)
+    ledger.documents.touch(session, list(plan.touched.items()))
     wishes = [_wish(context, draft) for draft in plan.drafts]
     found = look_up(session, wishes)
     new = [

@@ -40,6 +40,17 @@ def test_the_same_state_in_two_events_changes_nothing(world: World) -> None:
     assert effects(world) == [("order.create", 1)]
 
 
+def test_a_repeat_in_the_same_bundle_never_makes_the_newest_state_look_old(world: World) -> None:
+    paid, moved, closed = an_order(told_at=1, note="paid"), an_order(told_at=2, note="moved"), an_order(told_at=3, note="closed")
+
+    world.prepare(*world.tell(paid, paid, closed))
+    world.prepare(*world.tell(moved))
+    world.work()
+
+    assert world.rows("select state from events order by id desc limit 1") == [("stale",)]
+    assert effects(world) == [("order.create", 1), ("order.update", 2)]
+
+
 def test_a_stale_state_changes_nothing(world: World) -> None:
     world.prepare(*world.tell(an_order(told_at=9, note="new")))
     world.prepare(*world.tell(an_order(told_at=1, note="old")))
