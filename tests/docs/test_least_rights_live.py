@@ -34,7 +34,7 @@ def app_url(postgres_url: str) -> Iterator[str]:
     (grants,) = page("docs/operate.md").blocks("sql")
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'test'".encode())
-        admin.execute(grants.replace("millrace_app", role).encode())
+        admin.execute(re.sub(r"\bfleet\b", role, grants).encode())
     place = urlsplit(postgres_url)
     yield postgres_url.replace(place.netloc, f"{role}:test@{place.netloc.rpartition('@')[2]}")
     with psycopg.connect(postgres_url, autocommit=True) as admin:
