@@ -44,7 +44,7 @@ def main() -> int:
     Path(options.pid_file).unlink(missing_ok=True)
     me, owner = Process.of(os.getpid()), Process(options.owner, options.owner_born)
     child = _start(options, lock)
-    Path(options.pid_file).write_text(f"{child.pid} {me.pid} {me.born}\n", encoding="ascii")
+    _note(Path(options.pid_file), f"{child.pid} {me.pid} {me.born}\n")
     while child.poll() is None and not told and owner.alive():
         time.sleep(LOOK_S)
     ended_by_itself = child.poll() is not None
@@ -81,6 +81,13 @@ def _locked(lock: int, pid_file: Path) -> bool:
             time.sleep(LOOK_S)
         else:
             return True
+
+
+def _note(pid_file: Path, text: str) -> None:
+    """Write the file whole: whoever waits for it never reads it while it is still empty."""
+    unfinished = pid_file.with_name(f"{pid_file.name}.new")
+    unfinished.write_text(text, encoding="ascii")
+    unfinished.replace(pid_file)
 
 
 def _guarded(pid_file: Path) -> bool:
