@@ -12,6 +12,10 @@ UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "parked")
 CLAIMABLE = ("ready", "queued", "retrying")
 ENTITY = (deliveries.c.target, deliveries.c.entity)
 
+# An expression, not the column: rows named by id are then found by id. PostgreSQL takes the index of open deliveries for tiny
+# while it has no statistics of a new backlog, and would read all of it for every bundle.
+_STATE = deliveries.c.state + ""
+
 
 @cache
 def busy(dialect: str) -> Executable:
@@ -25,8 +29,8 @@ def busy(dialect: str) -> Executable:
 def claim(dialect: str) -> Executable:
     """Take what is free and due, or what a lost worker held: ids, token, now, due_before, until."""
     c = deliveries.c
-    lost = c.state == "claimed"
-    free = and_(c.state.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= bindparam("due_before")))
+    lost = _STATE == "claimed"
+    free = and_(_STATE.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= bindparam("due_before")))
     return (
         update(deliveries)
         .where(one_of(dialect, c.id, "ids"), or_(free, and_(lost, c.claimed_until <= bindparam("now"))))
@@ -46,7 +50,7 @@ def mark_published(dialect: str) -> Executable:
     """Note confirmed messages: ids, now."""
     c = deliveries.c
     now = bindparam("now", type_=c.published_at.type)
-    marked = update(deliveries).where(one_of(dialect, c.id, "ids"), c.state.in_(CLAIMABLE))
+    marked = update(deliveries).where(one_of(dialect, c.id, "ids"), _STATE.in_(CLAIMABLE))
     return marked.values(published_at=now, state=case((c.state == "ready", "queued"), else_=c.state))
 
 
@@ -107,27 +111,22 @@ def claimed(dialect: str) -> Executable:
         .limit(1)
         .scalar_subquery()
     )
+    # A subquery that only runs for other kinds: joined, it was planned over every document of the source (no statistics yet).
+    order_body = (
+        select(order_version.c.body)
+        .join(order, and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version))
+        .where(order.c.kind == "order", order.c.source == heads.source, order.c.key == heads.order_key)
+        .scalar_subquery()
+    )
     return (
         select(
             c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
-            c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body, order_version.c.body.label("order_body"),
+            c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body,
+            case((heads.kind != "order", order_body), else_=None).label("order_body"),
             order_remote.label("order_remote_id"), c.accepted_at, c.calls,
         )
         .join(documents, heads.id == c.document_id)
         .join(versions, and_(bodies.document_id == c.document_id, bodies.version == c.version))
-        .outerjoin(
-            order,
-            and_(
-                heads.kind != "order",
-                order.c.kind == "order",
-                order.c.source == heads.source,
-                order.c.key == heads.order_key,
-            ),
-        )
-        .outerjoin(
-            order_version,
-            and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version),
-        )
         .where(one_of(dialect, c.id, "ids"))
         .order_by(c.id)
     )  # fmt: skip
