@@ -58,3 +58,12 @@ def test_every_event_exists(of: Page) -> None:
 
 def _is_queue(span: str) -> Any:
     return re.fullmatch(r"(deliver|dead|weights|paused)\.[\w.]+", span)
+
+
+@every_page
+def test_every_make_target_exists(of: Page) -> None:
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    lines = [line for block in of.blocks("sh") for line in block.splitlines()]
+    named = {found[1] for line in (*lines, *of.spans) if (found := re.match(r"make (?:-s )?([a-z-]+)", line))}
+
+    assert named <= known
