@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     flower_read_only: bool = False
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics port on workers")
+    metrics_dir: str = Field(default="", description="set by a prefork worker for its processes; leave it empty")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console", "auto"] = "auto"
     sentry_dsn: SecretStr = SecretStr("")

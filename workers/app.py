@@ -76,10 +76,10 @@ def make_worker(
     return app.Worker(pool=bounded, concurrency=concurrency, hostname=hostname, **quiet, **options)
 
 
-def use_own_logging(configure: Callable[[], None]) -> None:
-    """Have Celery leave logging to ``configure``, which is called again in every forked child."""
+def use_own_logging(configure: Callable[[], None], in_child: Callable[[], None]) -> None:
+    """Have Celery leave logging to ``configure``; ``in_child`` is called in every process that a pool forks."""
     setup_logging.connect(lambda **_: configure(), weak=False)
-    worker_process_init.connect(lambda **_: configure(), weak=False)
+    worker_process_init.connect(lambda **_: in_child(), weak=False)
 
 
 def when_ready(act: Callable[[], None]) -> None:

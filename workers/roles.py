@@ -4,6 +4,8 @@ A role's own parts are imported where it starts: a relay need not wait for Celer
 """
 # ruff: noqa: PLC0415
 
+import os
+import shutil
 import signal
 import socket
 import sys
@@ -29,16 +31,12 @@ from workers.bootstrap import build_channels, build_context, close_context, now,
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
     """Logs, metrics, and where configured Sentry and OpenTelemetry, for this process."""
     configure_logs(settings)
-    dsn = settings.sentry_dsn.get_secret_value()
-    if dsn:
-        from telemetry import sentry
-
-        sentry.start(dsn, release(), settings.environment, server_name=role)
+    _report_errors(settings, role)
     if settings.otel_endpoint:
         from telemetry import otel
 
         otel.start(settings.otel_endpoint, service=f"millrace-{role}", version=release(), instance=role)
-    measured = metrics.start()
+    measured = metrics.start(Path(settings.metrics_dir) if settings.metrics_dir else None)
     if settings.metrics_port and serve_metrics:
         measured.serve(settings.metrics_port, settings.metrics_host)
     emit(Name.WORKER_START_DONE, role=role)
@@ -115,7 +113,7 @@ def run_worker(
 
     pool = settings.fleet.pools[pool_name]
     start_telemetry(settings, f"worker-{pool_name}")
-    use_own_logging(lambda: configure_logs(settings))
+    use_own_logging(lambda: configure_logs(settings), in_child=lambda: _join_telemetry(settings, pool_name))
     warn_of_drift(settings)
     context_of = per_process(lambda: build_context(settings, secrets))
     parent = build_context(settings, secrets)
@@ -129,11 +127,30 @@ def run_worker(
         permits=permits,
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
-    worker_name = f"{name or pool_name}@{socket.gethostname().partition('.')[0]}"
+    # Two live workers of one name would fight for one control queue.
+    worker_name = f"{name or f'{pool_name}-{os.getpid()}'}@{socket.gethostname().partition('.')[0]}"
     worker = make_worker(app, pool=pool.kind, concurrency=concurrency or pool.concurrency, hostname=worker_name)
     when_ready(lambda: touch(ready_file))
-    worker.start()
+    try:
+        worker.start()
+    finally:
+        if settings.metrics_dir:
+            shutil.rmtree(settings.metrics_dir, ignore_errors=True)
     sys.exit(worker.exitcode or 0)
+
+
+def _join_telemetry(settings: Settings, pool_name: str) -> None:
+    """In a forked process of a pool: logs and error reports of its own; its counts go to the parent's folder."""
+    configure_logs(settings)
+    _report_errors(settings, f"worker-{pool_name}")
+
+
+def _report_errors(settings: Settings, role: str) -> None:
+    dsn = settings.sentry_dsn.get_secret_value()
+    if dsn:
+        from telemetry import sentry
+
+        sentry.start(dsn, release(), settings.environment, server_name=role)
 
 
 def topology_of(settings: Settings) -> Topology:

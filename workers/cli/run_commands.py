@@ -1,8 +1,9 @@
 """Runs the processes of the fleet: one command a role, and `up` for all of them on one machine."""
 
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -46,7 +47,9 @@ def recorder(ready_file: ReadyFile = None) -> None:
 def worker(
     pool: Annotated[str, typer.Argument(help="A pool of the fleet file, for example prepare or deliver.")],
     concurrency: Annotated[int | None, typer.Option(min=1, help="Processes or threads; default: the pool's.")] = None,
-    name: Annotated[str | None, typer.Option(help="Worker name; default: the pool's name and host.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Worker name, unique; default: pool and process number.")
+    ] = None,
     ready_file: ReadyFile = None,
 ) -> None:
     """Work on the families of one pool: prefork processes prepare, threads deliver. Run as many as needed."""
@@ -56,6 +59,8 @@ def worker(
     loaded, secrets = _configured()
     if pool not in loaded.fleet.pools:
         fail(f"no pool {pool!r}; {hint(pool, loaded.fleet.pools)}", Exit.NOT_FOUND)
+    if loaded.fleet.pools[pool].kind == "prefork" and loaded.metrics_port and not loaded.metrics_dir:
+        _begin_again_sharing_metrics(loaded)
     run_worker(loaded, secrets, pool, concurrency, name, ready_file)
 
 
@@ -134,3 +139,18 @@ def _configured(*, ledger: bool = True) -> "tuple[Settings, Secrets]":
         return loaded, load_secrets()
     except ConfigError as error:
         fail(str(error), Exit.USAGE)
+
+
+def _begin_again_sharing_metrics(loaded: "Settings") -> NoReturn:
+    """Become the same command anew, with the folder in which a pool's processes share their counts: Prometheus' client
+    reads its place from the environment once, when it is imported.
+    """
+    import os
+    import tempfile
+
+    from config.settings import environment_of
+    from telemetry.metrics import launch_environment
+
+    folder = Path(tempfile.mkdtemp(prefix="millrace-metrics-"))
+    environment = environment_of(loaded.model_copy(update={"metrics_dir": str(folder)})) | launch_environment(folder)
+    os.execve(sys.executable, [sys.executable, *sys.argv], environment)  # noqa: S606  ourselves, without a shell

@@ -1,0 +1,84 @@
+"""Told by a running fleet: metrics of receiver and forked processes, and one correlation id from webhook to ERP and back."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from adapters.erps.netsuite.keys import order_key
+from ledger.crossrefs import CrossRef
+from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.shopify import an_order
+from tests.fleet.test_deaths import FLEET
+from tests.live import Rabbit, wait_until
+from workers.local.service import free_port
+
+pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, rabbit: Rabbit, redis_url: str, sqlite_url: str) -> Iterator[TestFleet]:
+    with a_fleet(tmp_path, FLEET, broker_url=rabbit.url, redis_url=redis_url, ledger_url=sqlite_url) as running:
+        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
+        running.put_crossrefs(refs)
+        yield running
+
+
+def scrape(url: str) -> str:
+    with urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def counted(text: str, metric: str) -> float:
+    """Sum of a metric over its labels."""
+    return sum(float(value) for value in re.findall(rf"^{metric}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE))
+
+
+def test_a_forked_process_is_counted_by_its_worker(fleet: TestFleet) -> None:
+    port = free_port()
+    fleet.kill("worker-prepare-1")
+    fleet.running.environment["MILLRACE_METRICS_PORT"] = str(port)
+    fleet.start_again("worker-prepare-1", "worker", "prepare", "--name", "measured")
+
+    for number in range(5):
+        fleet.shop.send("orders/create", an_order(number + 1))
+    fleet.wait_for_states({"done": 5})
+
+    wait_until(lambda: counted(scrape(f"http://127.0.0.1:{port}/metrics"), "millrace_prepared_total") == 5, 20)
+    assert counted(scrape(f"{fleet.running.urls['receiver']}/metrics"), "millrace_accepted_total") == 5
+
+
+def test_one_correlation_id_leads_from_the_webhook_to_the_erp_document_and_back(fleet: TestFleet) -> None:
+    fleet.shop.send("orders/create", an_order(7))
+    fleet.wait_for_states({"done": 1})
+
+    ((told,),) = fleet.rows("select correlation_id from events")
+    ((carried,),) = fleet.rows("select correlation_id from deliveries")
+    token = (fleet.running.folder / "secrets" / "SANDBOX").read_text().strip()
+    place = f"{fleet.running.urls['sandbox']}/services/rest/record/v1/salesOrder/eid:{order_key('shopify', '7')}"
+    with urlopen(Request(place, headers={"authorization": f"Bearer {token}"}), timeout=10) as answer:
+        posted = json.load(answer)
+
+    assert told == carried == posted["custbody_millrace_correlation"]
+    for role in ("worker-prepare-1", "worker-deliver-1"):
+        assert told in fleet.running.log_of(role).read_text()
+
+
+def test_no_log_of_any_process_holds_a_customers_data_or_a_secret(fleet: TestFleet) -> None:
+    canary = {"email": "canary.person@example.com", "phone": "+1 555 0100 777", "note": "CANARY-NOTE-1"}
+    broken = an_order(8, **canary, currency="CANARY-CURRENCY") | {
+        "line_items": [{"id": 1, "sku": "CANARY SKU", "price": "12,50"}]
+    }
+    fleet.shop.send("orders/create", an_order(9, **canary))
+    fleet.shop.send("orders/create", an_order(8) | broken)
+    fleet.wait_for_states({"done": 1})
+    wait_until(lambda: fleet.rows("select 1 from events where state = 'parked'"))
+
+    secrets = [path.read_text().strip() for path in (fleet.running.folder / "secrets").iterdir()]
+    for log in fleet.running.folder.glob("*.log"):
+        text = log.read_text()
+        for word in ("canary.person", "555 0100", "CANARY-NOTE", "CANARY-CURRENCY", "Test Buyer", "Test Street", *secrets):
+            assert word not in text, f"{word} in {log.name}"
