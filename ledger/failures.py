@@ -31,7 +31,7 @@ class FailureKey:
     def read(cls, text: str) -> "FailureKey":
         """Parse ``e12``. Raises ValueError with the grammar."""
         for stage, letter in LETTER_OF.items():
-            if text[:1] == letter and text[1:].isdigit():
+            if text[:1] == letter and text.isascii() and text[1:].isdecimal():
                 return cls(stage, int(text[1:]))
         raise ValueError(f"{text!r} names no failure: e12 is an event, d34 a delivery, m5 a dead message")
 
@@ -131,24 +131,28 @@ def retry_delivery(session: Session, delivery_id: int, references: Mapping[str, 
     return [Ready(*row) for row in session.execute(statement)]
 
 
-def drop_delivery(session: Session, delivery_id: int, now: datetime) -> tuple[bool, list[Ready]]:
-    """Give a parked delivery up for good: its effect was made by hand, or is not wanted. Its successors may go."""
+def drop_delivery(session: Session, delivery_id: int, reason: str, now: datetime) -> tuple[bool, list[Ready]]:
+    """Give a parked delivery up for good: its effect was made by hand, or is not wanted. Its successors may go.
+
+    ``reason`` takes the place of the remedy: it is what was done.
+    """
     c = deliveries.c
-    statement = (
-        update(deliveries).where(c.id == delivery_id, c.state == "parked").values(state="dropped", settled_at=now).returning(c.id)
-    )
+    given_up = {"state": "dropped", "settled_at": now, "failure_remedy": f"given up: {reason}"}
+    statement = update(deliveries).where(c.id == delivery_id, c.state == "parked").values(**given_up).returning(c.id)
     dropped = list(session.execute(statement).scalars())
     return bool(dropped), let_go(session, dropped)
 
 
-def drop_event(session: Session, event_id: int, now: datetime) -> bool:
-    """Give a parked event up for good."""
+def drop_event(session: Session, event_id: int, reason: str, now: datetime) -> bool:
+    """Give a parked event up for good; ``reason`` takes the place of the remedy."""
     c = events.c
-    statement = update(events).where(c.id == event_id, c.state == "parked").values(state="dropped", settled_at=now)
+    given_up = {"state": "dropped", "settled_at": now, "failure_remedy": f"given up: {reason}"}
+    statement = update(events).where(c.id == event_id, c.state == "parked").values(**given_up)
     return session.execute(statement).rowcount > 0
 
 
 def drop_message(session: Session, letter_id: int) -> bool:
     """Take a dead message off the desk."""
     c = dead_letters.c
-    return session.execute(update(dead_letters).where(c.id == letter_id).values(state="dropped")).rowcount > 0
+    statement = update(dead_letters).where(c.id == letter_id, c.state == "filed").values(state="dropped")
+    return session.execute(statement).rowcount > 0

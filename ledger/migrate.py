@@ -12,12 +12,19 @@ from ledger.session import Ledger
 _FOLDER = Path(__file__).with_name("migrations")
 
 
+class LedgerTooNewError(Exception):
+    """The tables were made by a newer release than this one: install that release, or restore an older copy."""
+
+
 def upgrade(ledger: Ledger) -> tuple[str | None, str]:
     """Bring the tables to the newest shape; returns the revision before and after. Safe to repeat and to run twice at once
     on PostgreSQL, where a lock lets one run at a time.
     """
     before = current(ledger)
     config = _config()
+    known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
+    if before is not None and before not in known:
+        raise LedgerTooNewError(f"the ledger is at {before}, this release knows up to {newest()}: install the newer release")
     with ledger.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727274001)")

@@ -166,7 +166,7 @@ def find_documents(session: Session, wanted: str) -> list[DocumentView]:
     source, _, key = rest.partition("/")
     if key:
         ways.append((c.kind == kind) & (c.source == source) & (c.key == key))
-    if wanted.isdigit() and len(wanted) < 10:
+    if wanted.isascii() and wanted.isdecimal() and len(wanted) < 10:
         ways.append(c.id == int(wanted))
     return [DocumentView(*row) for row in session.execute(_document_query().where(or_(*ways)).order_by(c.id).limit(50))]
 

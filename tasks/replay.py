@@ -31,17 +31,22 @@ def retry(context: Context, keys: Sequence[FailureKey]) -> Replayed:
     return Replayed(tuple(retried), tuple(left))
 
 
-def drop(context: Context, key: FailureKey) -> bool:
-    """Give a parked row up for good; False if it is not parked. What waited behind a delivery goes on."""
+def drop(context: Context, key: FailureKey, reason: str) -> bool:
+    """Give a parked row up for good; False if it is not parked. What waited behind a delivery goes on.
+
+    ``reason`` is kept with the row and told.
+    """
     now = context.now()
     ready: list[Ready] = []
     with context.ledger.write() as session:
         if key.stage == "delivery":
-            dropped, ready = ledger.failures.drop_delivery(session, key.id, now)
+            dropped, ready = ledger.failures.drop_delivery(session, key.id, reason, now)
         elif key.stage == "event":
-            dropped = ledger.failures.drop_event(session, key.id, now)
+            dropped = ledger.failures.drop_event(session, key.id, reason, now)
         else:
             dropped = ledger.failures.drop_message(session, key.id)
+    if dropped:
+        emit(Name.FAILURE_DROP_DONE, key=str(key), reason=reason)
     forward(context, letters_for_deliveries(context, ready))
     return dropped
 

@@ -57,6 +57,7 @@ class Name(StrEnum):
     DEAD_RECORD_DONE = "dead.record.done"
     DEAD_RECORD_FAILED = "dead.record.failed"
     FAILURE_REPLAY_DONE = "failure.replay.done"
+    FAILURE_DROP_DONE = "failure.drop.done"
 
     # What everything stands on.
     BROKER_CONNECTION_LOST = "broker.connection.lost"

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
@@ -40,3 +41,14 @@ def test_two_upgrades_at_once_make_one(ledger_url: str) -> None:
 
     with ThreadPoolExecutor(2) as two:
         assert set(two.map(upgrade, range(2))) == {migrate.newest()}
+
+
+def test_a_ledger_of_a_newer_release_is_refused(ledger_url: str) -> None:
+    opened = Ledger(ledger_url)
+    migrate.upgrade(opened)
+    with opened.write() as session:
+        session.exec_driver_sql("update alembic_version set version_num = '9999'")
+
+    with pytest.raises(migrate.LedgerTooNewError, match="newer release"):
+        migrate.upgrade(opened)
+    opened.close()

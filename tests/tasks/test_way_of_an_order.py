@@ -133,7 +133,9 @@ def test_a_dropped_delivery_lets_what_waits_behind_it_go(world: World) -> None:
     world.prepare(*world.tell(an_order(), a_shipment()))
     world.work()
 
-    assert drop(world.context, FailureKey("delivery", 1))
+    assert drop(world.context, FailureKey("delivery", 1), "posted by hand")
+    assert not drop(world.context, FailureKey("delivery", 1), "again")
+    assert world.rows("select failure_remedy from deliveries where id = 1") == [("given up: posted by hand",)]
     world.work()
 
     assert effects(world) == [("shipment.create", 1)]

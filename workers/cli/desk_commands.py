@@ -88,14 +88,14 @@ def retry_failures(
 
 @failures.command("drop", epilog="Example: millrace failures drop d34 --reason 'posted by hand'")
 def drop_failure(
-    key: Key, reason: Annotated[str, typer.Option(help="Why it is given up; shown with the answer.")], as_json: Json = False
+    key: Key, reason: Annotated[str, typer.Option(help="Why it is given up; kept with the row.")], as_json: Json = False
 ) -> None:
     """Give a parked row up for good; what waited behind it goes on."""
     from tasks.replay import drop
 
     wanted = _read_keys([key])[0]
     with context() as tools:
-        dropped = drop(tools, wanted)
+        dropped = drop(tools, wanted, reason)
     if not dropped:
         fail(f"{key} is not parked (any more); see millrace failures list", Exit.NOT_FOUND)
     if as_json:

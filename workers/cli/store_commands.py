@@ -61,6 +61,8 @@ def upgrade(as_json: Json = False) -> None:
     except LedgerUnavailable as error:
         reason = str(error).partition("\n")[0][:200]
         fail(f"the ledger does not answer: {reason}", Exit.UNAVAILABLE)
+    except migrate.LedgerTooNewError as error:
+        fail(str(error), Exit.REFUSED)
     finally:
         ledger.close()
     if as_json:
