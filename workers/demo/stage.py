@@ -29,7 +29,7 @@ from workers.sandbox.journal import entries
 from workers.sandbox.limits import Limits
 from workers.up import RunningFleet
 
-ERP = Limits(rate_per_s=50, burst=15, concurrency=10, service_time_ms=30, service_jitter_ms=10)
+ERP = Limits(rate_per_s=50, burst=20, concurrency=10, service_time_ms=30, service_jitter_ms=10)
 """What the sandbox ERP allows in fair weather; the demo's fleet.toml keeps a little below its burst."""
 
 LOOK_EVERY_S = 0.25

@@ -1,0 +1,1 @@
+"""Sets the fleet that `millrace demo` runs."""
