@@ -18,7 +18,9 @@ def demo(
     orders: Annotated[int, typer.Option("--orders", min=20, max=5_000, help="Orders of the sale.")] = 360,
     seed: Annotated[int, typer.Option("--seed", help="The same seed pours the same sale.")] = 7,
     senders: Annotated[int, typer.Option("--senders", min=1, max=128, help="Connections of the senders.")] = 16,
-    limit_s: Annotated[float, typer.Option("--limit-s", min=10, help="Give up when it has not settled after so long.")] = 120.0,
+    limit_s: Annotated[
+        float | None, typer.Option("--limit-s", min=10, help="Give up after so long; default: by the sale's size.")
+    ] = None,
     faults: Annotated[bool, typer.Option(help="Throttle, stop and cut off the ERP in the middle of the sale.")] = True,
     flower: Annotated[bool, typer.Option(help="Start Flower as well.")] = True,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the fleet running until Ctrl-C and print its addresses.")] = False,
@@ -38,6 +40,7 @@ def demo(
 
     if folder is not None and folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is not empty; name a new folder", Exit.USAGE)
+    limit_s = limit_s or 100 + orders / 5
     wish = Wish(orders, seed, senders, limit_s, faults, flower, keep, folder)
     try:
         report = run(wish, _as_json if as_json else _as_text, began)
