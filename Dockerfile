@@ -6,7 +6,7 @@ RUN python -m venv --without-pip /opt/millrace
 WORKDIR /src
 COPY requirements/run.lock requirements/run.lock
 RUN pip --python /opt/millrace/bin/python install --quiet --no-deps --require-hashes -r requirements/run.lock
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY adapters adapters
 COPY canonical canonical
 COPY config config

@@ -82,7 +82,6 @@ class Pool(Part):
     kind: Literal["prefork", "threads"]
     concurrency: int = Field(default=4, ge=1, le=1_000)
     processes: int = Field(default=1, ge=1, le=100, description="workers `millrace up` starts")
-    prefetch: int = Field(default=4, ge=1, le=64)
 
 
 class FamilyWeights(Part):

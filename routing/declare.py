@@ -9,6 +9,8 @@ from amqp.exceptions import AMQPError, NotFound, PreconditionFailed
 from kombu import Connection
 
 from routing.topology import Exchange, Queue, Topology
+from telemetry.bus import emit
+from telemetry.events import Name
 
 State = Literal["ok", "missing", "differs", "declared"]
 
@@ -31,6 +33,7 @@ def declare(connection: Connection, topology: Topology) -> list[Finding]:
             _with_channel(connection, partial(_make, item))
     for queue in topology.queues:
         _with_channel(connection, partial(_bind, queue))
+    emit(Name.TOPOLOGY_DECLARE_DONE, count=sum(f.state == "missing" for f in findings))
     return [Finding(f.kind, f.name, "declared") if f.state == "missing" else f for f in findings]
 
 

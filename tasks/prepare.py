@@ -26,11 +26,12 @@ def prepare(context: Context, ids: Sequence[int]) -> None:
 
     Raises one of LedgerUnavailable before anything is written; the caller brings the message back.
     """
+    began = context.now()
     with context.ledger.write() as session:
         told = read(context, ledger.events.load(session, ids))
         plan = decide(context, session, told)
         ready, released = write(context, session, plan)
-    report(context, plan)
+    report(context, plan, (context.now() - began) / max(1, len(plan.ends)))
     forward(context, [*letters_for_deliveries(context, ready), *letters_for_events(released)])
 
 
@@ -96,8 +97,8 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
     return ready, released
 
 
-def report(context: Context, decided: Decided) -> None:
-    """Tell what became of each event."""
+def report(context: Context, decided: Decided, each: timedelta) -> None:
+    """Tell what became of each event; ``each`` is its part of the bundle's time."""
     now = context.now()
     for end in decided.ends:
         event = decided.events[end.id]
@@ -112,6 +113,7 @@ def report(context: Context, decided: Decided) -> None:
             cls=event.cls,
             state=end.state,
             outcome=end.state,
+            duration_s=_seconds(each),
             waited_s=_seconds(now - event.received_at),
             failure=end.failure.cls.value if end.failure else None,
             error_code=end.failure.code if end.failure else None,

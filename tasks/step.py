@@ -96,6 +96,7 @@ def attempts(
         fate = fate_of(outcome, row.attempts, row.uncertain, _rules(context, target), context.draw)
         if fate.pause_s is not None:
             context.throttles[target_name].pause(fate.pause_s, type(outcome).__name__)
+            emit(Name.LANE_THROTTLE_PAUSED, target=target_name, wait_s=fate.pause_s, reason=type(outcome).__name__)
         if fate.stop:
             stopped = replace(fate, failure=None, state="retrying", wait_s=max(fate.wait_s, 1.0))
         _tell(context, row, outcome, fate, started_at)

@@ -1,6 +1,7 @@
 """Runs the relay: sweeps up rows whose message was never confirmed, got lost on the way, or whose time has come."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,13 +46,15 @@ class Relay:
     def run(self, stop: threading.Event) -> None:
         """Sweep every second until ``stop``; a ledger or broker that is away is met again at the next round."""
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 swept = self.sweep()
             except (*LedgerUnavailable, OSError) as error:
                 emit(Name.RELAY_SWEEP_FAILED, error=error)
             else:
                 if swept != Swept(0, 0, 0):
-                    emit(Name.RELAY_SWEEP_STOP, count=swept.published, waiting=swept.let_go)
+                    took_s = time.monotonic() - began
+                    emit(Name.RELAY_SWEEP_STOP, count=swept.published, waiting=swept.let_go, duration_s=took_s)
             stop.wait(SWEEP_EVERY_S)
 
     def sweep(self) -> Swept:

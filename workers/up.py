@@ -134,6 +134,8 @@ def _fill_gaps(running: RunningFleet) -> None:
         running.fill(flower_login=SecretStr(f"millrace:{secrets.token_urlsafe(12)}"))
     running.fill(
         data_dir=running.folder,
+        # One port cannot serve several processes; a worker started by hand may have one of its own.
+        metrics_port=0,
         receiver_port=_free(settings.receiver_port),
         flower_port=_free(settings.flower_port),
         sandbox_url=f"http://127.0.0.1:{free_port()}",

@@ -47,9 +47,7 @@ def recorder(ready_file: ReadyFile = None) -> None:
 def worker(
     pool: Annotated[str, typer.Argument(help="A pool of the fleet file, for example prepare or deliver.")],
     concurrency: Annotated[int | None, typer.Option(min=1, help="Processes or threads; default: the pool's.")] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Worker name, unique; default: pool and process number.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Worker name, unique; default: pool and process number.")] = None,
     ready_file: ReadyFile = None,
 ) -> None:
     """Work on the families of one pool: prefork processes prepare, threads deliver. Run as many as needed."""

@@ -182,6 +182,7 @@ class Fetcher:
             if message is None:
                 break
             handler(message)
+            emit(Name.FETCH_PICK_STOP, family=names.family_of(message.queue), cls=names.class_of(message.queue), count=1)
             free = min(free - 1, self._hands.limit() - self._hands.reserved())
         self._wait_for_the_closed(intake)
 

@@ -9,6 +9,8 @@ from typing import Any
 from amqp import Message as RawMessage
 from amqp.exceptions import AMQPError, NotFound
 
+from routing import names
+from telemetry import Name, emit
 from workers.fetch.delivered import BACK_HEADER, Delivered
 from workers.fetch.reading import fault_of_body, fault_of_envelope
 
@@ -119,7 +121,7 @@ class Intake:
         self._arrived()
 
     def _refuse(self, queue: str, raw: Any, fault: str) -> None:
-        _log.error("message in %s refused to the dead-letter exchange: %s", queue, fault)
+        emit(Name.FETCH_MESSAGE_REJECTED, family=names.family_of(queue), queue=queue, reason=fault)
         self._channel.basic_reject(raw.delivery_tag, requeue=False)
 
     def _on_cancelled(self, queue: str, _tag: str) -> None:

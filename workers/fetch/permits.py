@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adapters.throttle.base import Denied, Granted, OutOfReachError, Throttle
+from telemetry import Name, emit
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class PermitBook:
             _log.exception("throttle of %s failed: nothing is picked for it", target)
             return Denied(BROKEN_S, type(error).__name__)
         if isinstance(answer, Denied):
+            emit(Name.LANE_THROTTLE_DENIED, target=target, calls=calls, wait_s=answer.wait_s)
             return answer
         hold = Hold(task_id, target, answer)
         with self._lock:
