@@ -202,4 +202,4 @@ def test_the_image_gets_every_package_of_the_product_and_the_builder_nothing_els
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
     assert packages <= copied
-    assert allowed == packages | {"LICENSE", "pyproject.toml", "requirements/run.lock", "deploy/millrace-healthy"}
+    assert allowed == packages | {"LICENSE", "README.md", "pyproject.toml", "requirements/run.lock", "deploy/millrace-healthy"}
