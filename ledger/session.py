@@ -21,15 +21,18 @@ _READ = "millrace_read"
 class Ledger:
     """One database, SQLite or PostgreSQL. Thread-safe; not to be carried over a fork: open one a process."""
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 32) -> None:
         """``url`` is ``sqlite:///path`` or ``postgresql://...``; nothing is opened before the first transaction."""
         self._lite = url.startswith("sqlite")
         options: dict[str, Any] = (
             {"connect_args": {"timeout": BUSY_S}}
             if self._lite
             else {
+                # Opened as they are needed and kept: one that is closed on its return (an overflow) costs a log-in, a process
+                # of the server and every prepared statement each time. The last one used goes out first.
                 "pool_size": pool_size,
                 "max_overflow": pool_size,
+                "pool_use_lifo": True,
                 "pool_timeout": BUSY_S,
                 "pool_pre_ping": True,
                 "connect_args": {
