@@ -140,4 +140,5 @@ class _Stage:
 
 
 def _per_1000(before: dict[str, float], after: dict[str, float], orders: int) -> dict[str, float]:
-    return {f"{role}_cpu_s_per_1000": (after[role] - used) * 1000 / orders for role, used in before.items()}
+    used = {role: (after[role] - spent) * 1000 / orders for role, spent in before.items()}
+    return {"all_cpu_s_per_1000": sum(used.values())} | {f"{role}_cpu_s_per_1000": spent for role, spent in used.items()}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from routing.letters import prepare_letters
 from routing.publish import BrokerPublisher
 
 ARTICLES = 4
+READY_S = 30.0
 LAID_AT_ONCE = 5_000
 
 _HEAD = """
@@ -77,8 +79,8 @@ class Millrace:
 
     name: str = "millrace"
     pools: str = "combined"
-    slots: int = 16
-    bundle: int = 8
+    slots: int = 24
+    bundle: int = 16
     log_level: str = "warning"
     _intake: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _beside: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -94,7 +96,13 @@ class Millrace:
         port = processes.free_port()
         self._intake.append(self._start(services, ["receiver", "--port", str(port)], "intake.log"))
         processes.until_healthy(f"http://127.0.0.1:{port}/ready", self._intake[0], services.folder / "intake.log")
-        self._beside = [self._start(services, [role], f"{role}.log") for role in ("relay", "recorder")]
+        ready = {role: services.folder / f"{role}.ready" for role in ("relay", "recorder")}
+        self._beside = [self._start(services, [role, "--ready-file", str(f)], f"{role}.log") for role, f in ready.items()]
+        deadline = time.monotonic() + READY_S
+        while not all(f.exists() for f in ready.values()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"relay and recorder were not ready within {READY_S:.0f} s; see {services.folder}")
+            time.sleep(0.1)
         return f"http://127.0.0.1:{port}/in/shop"
 
     def start_workers(self, services: Services, erp_url: str) -> None:

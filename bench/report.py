@@ -11,6 +11,12 @@ from bench.measures import Run
 
 PRODUCT = "millrace"
 HIGHER_IS_BETTER = frozenset({"orders_per_s", "accepted_per_s"})
+_HEADLINES = (
+    ("drain.ratio", "pipeline", "orders_per_s"),
+    ("drain.cpu_ratio", "pipeline", "worker_cpu_s_per_1000"),
+    ("intake.ratio", "intake", "accepted_per_s"),
+    ("intake.p99_ratio", "intake", "p99_ms"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,23 @@ def ratios(result: Result) -> dict[str, float]:
     return found
 
 
+def headline(results: list[Result]) -> dict[str, float]:
+    """The few figures everything is judged by: ratios to the best peer, and how the workers grow with the backlog."""
+    by_title = {result.title: result for result in results}
+    found: dict[str, float] = {}
+    for name, title, figure in _HEADLINES:
+        if title in by_title and figure in (compared := ratios(by_title[title])):
+            found[name] = compared[figure]
+    ours = [result.medians[PRODUCT]["worker_mb"] for result in results if "worker_mb" in result.medians.get(PRODUCT, {})]
+    return found | ({"memory.growth": ours[-1] / ours[0]} if len(ours) > 1 else {})
+
+
 def as_json(results: list[Result]) -> dict[str, object]:
     """Every figure, with the machine it was measured on."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
+        "headline": headline(results),
         "benches": {
             result.title: {
                 "medians": result.medians,
@@ -67,7 +85,9 @@ def write(results: list[Result], folder: Path) -> None:
     """Write ``latest.json``, ``latest.md`` and one plot a bench into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "latest.json").write_text(json.dumps(as_json(results), indent=2) + "\n")
-    pages = [f"# Benchmarks\n\nMeasured {datetime.now(UTC):%Y-%m-%d} on {machine()}. Only ratios within one run mean something."]
+    load = f"{os.getloadavg()[1]:.1f}"
+    where = f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {machine()}, load average {load}."
+    pages = [f"# Benchmarks\n\n{where} Only ratios within one run mean something."]
     pages += [f"## {one.title.capitalize()}\n\n{_table(one)}\n\n![{one.title}]({_plot(one, folder)})" for one in results]
     (folder / "latest.md").write_text("\n\n".join(pages) + "\n")
 
@@ -83,7 +103,7 @@ def _table(result: Result) -> str:
     rows = [["contender", *result.figures]]
     rows += [[name, *(f"{figures[figure]:.2f}" for figure in result.figures)] for name, figures in result.medians.items()]
     if compared:
-        rows.append([f"{PRODUCT} / best peer", *(f"{compared.get(figure, float('nan')):.2f}" for figure in result.figures)])
+        rows.append([f"{PRODUCT} / best peer", *(f"{compared[f]:.2f}" if f in compared else "" for f in result.figures)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -97,7 +117,9 @@ def _plot(result: Result, folder: Path) -> str:
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415  # as above
 
-    shown = result.figures[:1] + [figure for figure in result.figures[1:] if figure in {"p99_ms", "worker_cpu_s_per_1000"}]
+    shown = result.figures[:1] + [
+        figure for figure in result.figures[1:] if figure in {"p99_ms", "worker_cpu_s_per_1000", "all_cpu_s_per_1000"}
+    ]
     picture, axes = plt.subplots(1, max(1, len(shown)), figsize=(4 * max(1, len(shown)), 3.2), squeeze=False)
     names = list(result.medians)
     for axis, figure in zip(axes[0], shown, strict=False):

@@ -33,13 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="millrace-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         with Site(Path(folder)) as site:
-            results = [result for name in names for result in _bench(name, contenders, site, told)]
+            results: list[Result] = []
+            for name in names:
+                results += _bench(name, contenders, site, told)
+                if told.docs:
+                    report.write(results, told.docs)
     if told.json:
         sys.stdout.write(json.dumps(report.as_json(results), indent=2) + "\n")
     else:
         sys.stdout.write(report.as_text(results) + "\n")
-    if told.docs:
-        report.write(results, told.docs)
     return 1 if any(result.voids for result in results) else 0
 
 
