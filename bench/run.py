@@ -1,4 +1,4 @@
-"""Runs the benches: ``python -m bench.run [intake|pipeline|memory|all] --rounds N --orders N [--json]``.
+"""Runs the benches: ``python -m bench.run [intake|pipeline|memory|all ...] --rounds N --orders N [--json]``.
 
 Contenders take turns within a round, so that a slow minute of the machine hits all of them; figures are medians over the rounds.
 """
@@ -28,7 +28,7 @@ Measure = Callable[[Contender], Run]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what was asked for; the exit code is 1 when a run was void."""
     told = _arguments().parse_args(argv)
-    names = BENCHES if told.bench == "all" else (told.bench,)
+    names = BENCHES if "all" in told.bench else told.bench
     contenders = [one for one in all_contenders() if not told.only or one.name in told.only.split(",")]
     with tempfile.TemporaryDirectory(prefix="millrace-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
@@ -92,7 +92,7 @@ def _medians(runs: list[Run]) -> dict[str, dict[str, float]]:
 
 def _arguments() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("bench", choices=(*BENCHES, "all"), nargs="?", default="all")
+    asked.add_argument("bench", choices=(*BENCHES, "all"), nargs="*", default="all")
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--orders", type=int, default=3_000)
     asked.add_argument("--connections", type=int, default=32)

@@ -13,7 +13,8 @@ from bench.contenders import Peer, peers
 from bench.erp import ErpProcess
 from bench.erp_stub import Limits
 from bench.load import pour
-from bench.orders import Webhook, signature, webhooks
+from bench.millrace import POOLS, Millrace
+from bench.orders import Webhook, order_id, signature, webhooks
 from bench.services import Services, Site
 
 DEAD = {
@@ -72,3 +73,28 @@ def test_a_peer_posts_each_order_once_and_keeps_what_it_cannot_read(peer: Peer, 
     assert posted
     assert erp.verdict(keys) == ""
     assert dead == 1
+
+
+@pytest.mark.parametrize("pools", POOLS)
+def test_millrace_posts_each_order_once_from_webhooks_and_from_a_laid_backlog(pools: str, site: Site, tmp_path: Path) -> None:
+    millrace = Millrace(pools=pools, slots=4)
+    services = site.fresh(f"millrace-{pools}")
+    erp = ErpProcess(tmp_path, Limits(0.0))
+    try:
+        url = millrace.start_intake(services, erp.url)
+        pour(url, webhooks(0, 20))
+        repeated = pour(url, webhooks(0, 20))
+        refused = unsigned(url)
+        millrace.lay(services, url, 20, 200)
+        millrace.start_workers(services, erp.url)
+        keys = {str(order_id(number)) for number in range(220)}
+        posted = erp.wait_for(keys, 60)
+    finally:
+        millrace.stop()
+        erp.stop()
+        site.drop(f"millrace-{pools}")
+
+    assert repeated.accepted == 20
+    assert refused == 401
+    assert posted
+    assert erp.verdict(keys) == ""
