@@ -63,13 +63,13 @@ POOLS = {"combined": (_COMBINED, ("work", "work")), "split": (_SPLIT, ("prepare"
 # The rows a receiver would have made of as many webhooks: copies of the sample, each with its own order id.
 _LAY = """
 INSERT INTO events (source, event_key, topic, domain, class, headers, body, correlation_id, received_at, state)
-SELECT source, replace(event_key, %(mark)s, id::text), topic, domain, class,
-       replace(headers::text, %(mark)s, id::text)::json,
-       convert_to(replace(convert_from(body, 'UTF8'), %(mark)s, id::text), 'UTF8'),
-       md5(id::text), now(), 'accepted'
-FROM events, generate_series(%(first)s::bigint, %(last)s::bigint) AS id
-WHERE event_key LIKE '%%' || %(mark)s
-RETURNING events.id
+SELECT sample.source, replace(sample.event_key, %(mark)s, number::text), sample.topic, sample.domain, sample.class,
+       replace(sample.headers::text, %(mark)s, number::text)::json,
+       convert_to(replace(convert_from(sample.body, 'UTF8'), %(mark)s, number::text), 'UTF8'),
+       md5(number::text), now(), 'accepted'
+FROM events AS sample, generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+WHERE sample.event_key LIKE '%%' || %(mark)s
+RETURNING id
 """
 
 
