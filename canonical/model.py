@@ -31,7 +31,7 @@ def _aware_utc(moment: datetime) -> datetime:
 
 def _no_lone_surrogates_or_nul(text: Any) -> Any:
     # PostgreSQL stores neither; both arrive in real webhooks, so they are refused by name rather than by a driver.
-    if isinstance(text, str) and ("\x00" in text or any("\ud800" <= c <= "\udfff" for c in text)):
+    if isinstance(text, str) and ("\x00" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))):
         raise ValueError("text holds NUL or a lone surrogate")
     return text
 
