@@ -44,7 +44,9 @@ tests:
 
 bench: ## Measure against plain Celery, dramatiq, taskiq and faststream
 	@setup/packages $(TEST_PACKAGES)
+	@setup/python dev
 	@setup/python bench
+	@$(BIN)/pytest -q bench/proof
 	@$(BIN)/python -m bench $(ARGS)
 
 lock: ## Pin every dependency again, with hashes (UPGRADE=1 takes newer ones)

@@ -1,4 +1,7 @@
-"""The peers keep the guarantees they are measured under: each order once, none unsigned, failures to the dead letters."""
+"""All contenders keep the guarantees they are measured under: each order once, none unsigned, failures to the dead letters.
+
+Run by `make bench` before it measures: the peers are installed for it only.
+"""
 
 import time
 import urllib.error
