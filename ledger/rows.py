@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from canonical.failure import Failure, FailureClass
+from canonical.failure import Failure
 
 
 def failure_values(failure: Failure | None, now: datetime) -> dict[str, object]:
@@ -14,8 +14,3 @@ def failure_values(failure: Failure | None, now: datetime) -> dict[str, object]:
         "failure_remedy": failure.remedy if failure else None,
         "failed_at": now if failure else None,
     }
-
-
-def failure_of(cls: str | None, code: str, reason: str, remedy: str) -> Failure | None:
-    """The failure its columns hold, None if the row has not failed."""
-    return Failure(FailureClass(cls), code, reason, remedy) if cls else None

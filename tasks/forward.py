@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import cast
 
 import ledger.deliveries
@@ -51,8 +50,3 @@ def letters_for_events(waiting: Sequence[Waiting]) -> list[Letter]:
     for row in waiting:
         grouped.setdefault((row.family, cast("names.Class", row.cls)), []).append(row.id)
     return [letter for (family, cls), ids in grouped.items() for letter in prepare_letters(family, cls, ids)]
-
-
-def in_seconds(wait_s: float) -> timedelta:
-    """A wait as a time span."""
-    return timedelta(seconds=wait_s)

@@ -78,10 +78,6 @@ class ThreadPool(BasePool):
         for _ in range(surplus):
             self._work.put(None)
 
-    def terminate_job(self, pid: int, signal: Any = None) -> None:
-        """Threads cannot be ended from outside."""
-        raise NotImplementedError("a task on a thread cannot be terminated: it ends by its own time-outs")
-
     def on_stop(self) -> None:
         """Wait for what runs, at most ``stop_wait_s``; what it acknowledges goes to the broker while we wait."""
         until = time.monotonic() + self.stop_wait_s
