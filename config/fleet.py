@@ -10,6 +10,7 @@ from config.nearest import ConfigError, explain, hint
 
 Class = Literal["high", "normal", "low"]
 Kind = Literal["order", "shipment", "return"]
+Domain = Literal["orders", "shipments", "returns"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 """Name of a source, target or pool: lower case, digits and ``-``; it becomes part of queue names and of keys at targets."""
 
@@ -52,7 +53,8 @@ class Target(Part):
     answer_timeout_s: float = Field(default=30.0, gt=0, description="longest wait for the answer to one request")
     posting_time_s: float = Field(default=60.0, gt=0, description="longest time the requests of one posting may take")
     max_attempts: int = Field(default=12, ge=1, le=100)
-    bundle: int = Field(default=8, ge=1, le=100, description="most deliveries one message names")
+    bundle: int = Field(default=8, ge=1, le=100, description="most deliveries one part of a message holds")
+    shares: dict[Domain, Annotated[int, Field(ge=1)]] = Field(default={}, description="the lane's parts by domain")
     options: dict[str, str | int | float | bool] = {}
 
 
@@ -91,6 +93,7 @@ class FamilyWeights(Part):
     normal: int = Field(default=4, ge=1)
     low: int = Field(default=1, ge=1)
     strict: bool = False
+    aged_after_s: float = Field(default=900.0, gt=0, description="age from which a class is served every second turn")
 
 
 class Waits(Part):

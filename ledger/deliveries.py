@@ -52,6 +52,9 @@ class Ready:
     calls: int
     business_key: str
     correlation_id: str
+    operation: str
+    domain: str
+    accepted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,10 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
         busy.add(pair)
         rows.append(_values(delivery, state, now))
     once = ("target", "operation", "business_key", "version")
-    told = ("id", "target", "class", "calls", "business_key", "correlation_id", "state")
-    return [Ready(*list(row)[:6]) for row in insert(session, deliveries, rows, once=once, returning=told) if row.state == "ready"]
+    told = (*(column.name for column in statements.ready_columns()), "state")
+    return [
+        Ready(*list(row)[:-1]) for row in insert(session, deliveries, rows, once=once, returning=told) if row.state == "ready"
+    ]
 
 
 def claim(
@@ -179,13 +184,13 @@ def let_go(session: Session, finished: Sequence[int]) -> list[Ready]:
     if not finished:
         return []
     found = session.execute(statements.let_go(session.dialect.name), {"ids": list(finished)})
-    return [Ready(*row[:6]) for row in found if row.state == "ready"]
+    return [Ready(*row[:-1]) for row in found if row.state == "ready"]
 
 
 def let_go_stranded(session: Session) -> list[Ready]:
     """Make ready every waiting delivery that nothing unfinished stands before: the relay's net under `let_go`."""
     found = session.execute(statements.ready_first_waiting(deliveries.c.state == "waiting"))
-    return [Ready(*row[:6]) for row in found if row.state == "ready"]
+    return [Ready(*row[:-1]) for row in found if row.state == "ready"]
 
 
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
@@ -224,12 +229,12 @@ def overdue(session: Session, due_before: datetime, most: int) -> list[Ready]:
     return [Ready(*row) for row in session.execute(query)]
 
 
-def published_before(session: Session, target: str, cls: str, moment: datetime, most: int) -> list[Ready]:
+def published_before(session: Session, target: str, domain: str, cls: str, moment: datetime, most: int) -> list[Ready]:
     """Queued deliveries of one queue whose message was confirmed before ``moment``."""
     c = deliveries.c
     query = (
         select(*statements.ready_columns())
-        .where(c.state == "queued", c.target == target, c["class"] == cls, c.published_at < moment)
+        .where(c.state == "queued", c.target == target, c.domain == domain, c["class"] == cls, c.published_at < moment)
         .order_by(c.id)
         .limit(most)
     )

@@ -90,7 +90,9 @@ def ready_first_waiting(chosen: ColumnElement[bool]) -> Executable:
 def ready_columns() -> tuple[Column[Any], ...]:
     """The columns of `Ready`, in its order."""
     c = deliveries.c
-    return c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id
+    return (
+        c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id, c.operation, c.domain, c.accepted_at,
+    )  # fmt: skip
 
 
 @cache

@@ -62,6 +62,7 @@ class Waiting:
     id: int
     family: str
     cls: str
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def unpublished(session: Session, accepted_before: datetime, most: int) -> list[
     """Accepted events whose message was never confirmed, oldest first."""
     c = events.c
     query = (
-        select(c.id, c.domain, c["class"])
+        select(c.id, c.domain, c["class"], c.received_at)
         .where(c.state == "accepted", c.published_at.is_(None), c.received_at < accepted_before)
         .order_by(c.id)
         .limit(most)
@@ -145,7 +146,7 @@ def published_before(session: Session, family: str, cls: str, moment: datetime, 
     """Events of one queue whose message was confirmed before ``moment`` and that nobody has prepared since."""
     c = events.c
     query = (
-        select(c.id, c.domain, c["class"])
+        select(c.id, c.domain, c["class"], c.received_at)
         .where(c.state == "accepted", c.domain == family, c["class"] == cls, c.published_at < moment)
         .order_by(c.id)
         .limit(most)
@@ -210,7 +211,7 @@ def _release(dialect: str) -> Executable:
         update(events)
         .where(c.state == "waiting", one_of(dialect, c.waits_for, "keys"))
         .values(state="accepted", published_at=None, settled_at=None)
-        .returning(c.id, c.domain, c["class"])
+        .returning(c.id, c.domain, c["class"], c.received_at)
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import literal, select, union_all, update
 
 from ledger.deliveries import Ready, let_go
+from ledger.delivery_statements import ready_columns
 from ledger.events import Waiting
 from ledger.rows import failure_values
 from ledger.schema import dead_letters, deliveries, documents, events, versions
@@ -92,7 +93,7 @@ def retry_events(session: Session, ids: Sequence[int], now: datetime) -> list[Wa
         update(events)
         .where(c.id.in_(ids), c.state == "parked")
         .values(state="accepted", published_at=None, waits_for=None, settled_at=None, **failure_values(None, now))
-        .returning(c.id, c.domain, c["class"])
+        .returning(c.id, c.domain, c["class"], c.received_at)
     )
     return [Waiting(*row) for row in session.execute(statement)]
 
@@ -126,7 +127,7 @@ def retry_delivery(session: Session, delivery_id: int, references: Mapping[str, 
             references={kind: dict(refs) for kind, refs in references.items()},
             **failure_values(None, now),
         )
-        .returning(c.id, c.target, c["class"], c.calls, c.business_key, c.correlation_id)
+        .returning(*ready_columns())
     )
     return [Ready(*row) for row in session.execute(statement)]
 

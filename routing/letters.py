@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,7 +24,11 @@ def prepare_task(domain: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message to publish: durable, mandatory. ``queue`` is where it is worked on; ``rung_s`` sends it there by the ladder."""
+    """A message to publish: durable, mandatory. ``queue`` is where it is worked on; ``rung_s`` sends it there by the ladder.
+
+    All rows of a delivery message share the ``operation`` ("" for a preparing one). ``since``: epoch seconds at which the
+    oldest row was accepted, 0 where nobody knows.
+    """
 
     queue: str
     task: str
@@ -33,6 +37,8 @@ class Letter:
     calls: int = 0
     trace: str = ""
     rung_s: int | None = None
+    operation: str = ""
+    since: int = 0
 
     @property
     def exchange(self) -> str:
@@ -44,7 +50,9 @@ class Letter:
         return json.dumps([[list(self.rows)], {}, {}], separators=(",", ":")).encode()
 
     def headers(self, task_id: str) -> dict[str, Header]:
-        """Celery protocol 2 headers, plus ``calls`` (requests the rows take at the target) and ``traceparent``."""
+        """Celery protocol 2 headers, plus ours: ``calls`` (requests the rows take at the target), ``operation``, ``since``
+        and ``traceparent``.
+        """
         return {
             "lang": "py",
             "task": self.task,
@@ -62,6 +70,8 @@ class Letter:
             "origin": "millrace",
             "ignore_result": True,
             "calls": self.calls,
+            "operation": self.operation,
+            "since": self.since,
             "traceparent": self.trace or current_traceparent() or "",
         }
 
@@ -71,11 +81,11 @@ def new_task_id() -> str:
     return str(uuid.uuid4())
 
 
-def prepare_letters(domain: str, cls: names.Class, ids: Sequence[int], trace: str = "") -> list[Letter]:
+def prepare_letters(domain: str, cls: names.Class, ids: Sequence[int], trace: str = "", since: int = 0) -> list[Letter]:
     """Messages for accepted events of one domain and class, at most 50 rows each."""
     queue = names.queue(domain, cls)
     return [
-        Letter(queue, prepare_task(domain), part, _show("event", [str(i) for i in part]), trace=trace)
+        Letter(queue, prepare_task(domain), part, _show("event", [str(i) for i in part]), trace=trace, since=since)
         for part in parts(tuple(ids), MOST_ROWS)
     ]
 
@@ -86,27 +96,31 @@ class Parcel:
 
     id: int
     target: str
+    domain: str
     cls: names.Class
+    operation: str
     calls: int
     business_key: str
+    since: int
 
 
-def deliver_letters(parcels: Sequence[Parcel], bundle_of: Mapping[str, int]) -> list[Letter]:
-    """Messages for deliveries, each of one target and class, with at most ``bundle_of[target]`` rows."""
-    grouped: dict[tuple[str, names.Class], list[Parcel]] = {}
+def deliver_letters(parcels: Sequence[Parcel], most_rows: int = MOST_ROWS) -> list[Letter]:
+    """Messages for deliveries, each of one target, domain, class and operation, with at most ``most_rows`` rows."""
+    grouped: dict[tuple[str, str], list[Parcel]] = {}
     for parcel in parcels:
-        grouped.setdefault((parcel.target, parcel.cls), []).append(parcel)
+        grouped.setdefault((names.queue(names.lane(parcel.target), parcel.cls), parcel.operation), []).append(parcel)
     return [
-        _deliver_letter(target, cls, part)
-        for (target, cls), group in grouped.items()
-        for part in parts(tuple(group), bundle_of.get(target, 1))
+        _deliver_letter(queue, operation, part)
+        for (queue, operation), group in grouped.items()
+        for part in parts(tuple(group), most_rows)
     ]
 
 
-def _deliver_letter(target: str, cls: names.Class, part: tuple[Parcel, ...]) -> Letter:
-    shown = _show(target, [p.business_key for p in part])
+def _deliver_letter(queue: str, operation: str, part: tuple[Parcel, ...]) -> Letter:
     rows = tuple(p.id for p in part)
-    return Letter(names.queue(names.lane(target), cls), DELIVER_TASK, rows, shown, calls=sum(p.calls for p in part))
+    shown = _show(part[0].target, [p.business_key for p in part])
+    calls, since = sum(p.calls for p in part), min(p.since for p in part)
+    return Letter(queue, DELIVER_TASK, rows, shown, calls=calls, operation=operation, since=since)
 
 
 def _show(what: str, keys: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ class Weights:
     """How often each class of a family is served when all have work, and how often the family among families.
 
     ``strict`` serves a class only while every higher one is empty. ``share`` is the family's own weight against others.
-    Raises ValueError for a weight below 1: every class keeps a floor (pause a family to stop it).
+    A class whose head is older than ``aged_after_s`` seconds is served at least every second turn, also where ``strict``.
+    Raises ValueError for a weight below 1 or an age of none: every class keeps a floor (pause a family to stop it).
 
     >>> Weights(high=8, normal=3, low=1).of("high")
     8
@@ -25,11 +26,14 @@ class Weights:
     low: int = 1
     strict: bool = False
     share: int = 1
+    aged_after_s: float = 900.0
 
     def __post_init__(self) -> None:
         for name in (*CLASSES, "share"):
             if getattr(self, name) < 1:
                 raise ValueError(f"weight {name} is {getattr(self, name)}: give at least 1, or pause the family instead")
+        if not self.aged_after_s > 0:
+            raise ValueError(f"aged_after_s is {self.aged_after_s}: give seconds above 0")
 
     def of(self, cls: Class) -> int:
         """Weight of one class."""

@@ -40,7 +40,7 @@ def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task[Any, Any]
                 prepare(context, rows)
         except LedgerUnavailable as error:
             emit(Name.LEDGER_WRITE_FAILED, stage="prepare", error=error)
-            _again(context, Letter(queue, task.name, tuple(rows), "again: ledger away", rung_s=LEDGER_REST_S))
+            _again(context, Letter(queue, task.name, tuple(rows), "again: ledger away", rung_s=LEDGER_REST_S, since=_since(task)))
 
     return run_prepare
 
@@ -57,7 +57,7 @@ def _deliver_task(
             raise Reject("delivered without a permit: the message was not picked by the fetcher", requeue=True)
         try:
             with continue_from(_trace(task)):
-                run(context, Message(queue, tuple(rows)), permit)
+                run(context, Message(queue, tuple(rows), _operation(task), _since(task)), permit)
         except ConnectionError as error:
             raise Reject(str(error), requeue=True) from error
 
@@ -66,7 +66,7 @@ def _deliver_task(
 
 def _send_singly(context: Context, task: Task[Any, Any], queue: str, rows: list[int]) -> None:
     """A bundle that came back killed its worker, or lost it by chance: alone, each row shows which it was."""
-    letters = [Letter(queue, task.name, (row,), f"again: {row}") for row in rows]
+    letters = [Letter(queue, task.name, (row,), f"again: {row}", since=_since(task)) for row in rows]
     if len(context.publisher.publish(letters)) < len(letters):
         raise Reject("the broker did not take the bundle's parts", requeue=True)
 
@@ -79,6 +79,14 @@ def _again(context: Context, letter: Letter) -> None:
 def _delivered(task: Task[Any, Any]) -> tuple[str, bool]:
     info = task.request.delivery_info or {}
     return str(info.get("routing_key", "")), bool(info.get("redelivered"))
+
+
+def _operation(task: Task[Any, Any]) -> str:
+    return str((task.request.headers or {}).get("operation") or "")
+
+
+def _since(task: Task[Any, Any]) -> int:
+    return int((task.request.headers or {}).get("since") or 0)
 
 
 def _trace(task: Task[Any, Any]) -> str | None:

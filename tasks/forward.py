@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 
 import ledger.deliveries
@@ -10,7 +11,7 @@ from ledger.deliveries import Ready
 from ledger.events import Waiting
 from ledger.session import LedgerUnavailable
 from routing import names
-from routing.letters import DELIVER_TASK, Letter, Parcel, deliver_letters, prepare_letters
+from routing.letters import DELIVER_TASK, MOST_ROWS, Letter, Parcel, deliver_letters, prepare_letters
 from tasks.context import Context
 from telemetry.bus import emit
 from telemetry.events import Name
@@ -38,15 +39,27 @@ def forward(context: Context, letters: Sequence[Letter]) -> None:
         emit(Name.LEDGER_WRITE_FAILED, stage="mark_published", error=error)
 
 
-def letters_for_deliveries(context: Context, ready: Sequence[Ready], *, singly: bool = False) -> list[Letter]:
-    """Messages for ready deliveries, bundled as their targets allow, or one a message."""
-    parcels = [Parcel(r.id, r.target, cast("names.Class", r.cls), r.calls, r.business_key) for r in ready]
-    return deliver_letters(parcels, {} if singly else {name: t.bundle for name, t in context.fleet.targets.items()})
+def letters_for_deliveries(ready: Sequence[Ready], *, singly: bool = False) -> list[Letter]:
+    """Messages for ready deliveries, many rows in each, or one a message."""
+    return deliver_letters([_parcel(row) for row in ready], 1 if singly else MOST_ROWS)
 
 
 def letters_for_events(waiting: Sequence[Waiting]) -> list[Letter]:
     """Messages for accepted events, bundled by queue."""
-    grouped: dict[tuple[str, names.Class], list[int]] = {}
+    grouped: dict[tuple[str, names.Class], list[Waiting]] = {}
     for row in waiting:
-        grouped.setdefault((row.family, cast("names.Class", row.cls)), []).append(row.id)
-    return [letter for (family, cls), ids in grouped.items() for letter in prepare_letters(family, cls, ids)]
+        grouped.setdefault((row.family, cast("names.Class", row.cls)), []).append(row)
+    return [
+        letter
+        for (family, cls), rows in grouped.items()
+        for letter in prepare_letters(family, cls, [row.id for row in rows], since=min(_epoch(row.received_at) for row in rows))
+    ]
+
+
+def _parcel(row: Ready) -> Parcel:
+    cls = cast("names.Class", row.cls)
+    return Parcel(row.id, row.target, row.domain, cls, row.operation, row.calls, row.business_key, _epoch(row.accepted_at))
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp())

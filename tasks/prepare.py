@@ -32,7 +32,7 @@ def prepare(context: Context, ids: Sequence[int]) -> None:
         plan = decide(context, session, told)
         ready, released = write(context, session, plan)
     report(context, plan, (context.now() - began) / max(1, len(plan.ends)))
-    forward(context, [*letters_for_deliveries(context, ready), *letters_for_events(released)])
+    forward(context, [*letters_for_deliveries(ready), *letters_for_events(released)])
 
 
 @dataclass(frozen=True, slots=True)

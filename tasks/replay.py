@@ -26,7 +26,7 @@ class Replayed:
 def retry(context: Context, keys: Sequence[FailureKey]) -> Replayed:
     """Give parked rows back to work. A row that is not parked any more is left alone: submitting twice acts once."""
     retried, left, ready, waiting = _retry(context, keys)
-    forward(context, [*letters_for_deliveries(context, ready), *letters_for_events(waiting)])
+    forward(context, [*letters_for_deliveries(ready), *letters_for_events(waiting)])
     emit(Name.FAILURE_REPLAY_DONE, count=len(retried))
     return Replayed(tuple(retried), tuple(left))
 
@@ -47,7 +47,7 @@ def drop(context: Context, key: FailureKey, reason: str) -> bool:
             dropped = ledger.failures.drop_message(session, key.id)
     if dropped:
         emit(Name.FAILURE_DROP_DONE, key=str(key), reason=reason)
-    forward(context, letters_for_deliveries(context, ready))
+    forward(context, letters_for_deliveries(ready))
     return dropped
 
 

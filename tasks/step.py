@@ -44,6 +44,13 @@ class Message:
 
     queue: str
     rows: tuple[int, ...]
+    operation: str = ""
+    since: int = 0
+
+    def again(self, rows: tuple[int, ...], calls: int, rung_s: int | None) -> Letter:
+        """A message that brings some of the rows back, of the same operation and no younger."""
+        shown = f"again: {', '.join(str(row) for row in rows)}"
+        return Letter(self.queue, DELIVER_TASK, rows, shown, calls, rung_s=rung_s, operation=self.operation, since=self.since)
 
 
 def run(context: Context, message: Message, permit: Granted) -> None:
@@ -62,7 +69,7 @@ def run(context: Context, message: Message, permit: Granted) -> None:
         return
     calls = {row.id: row.calls for row in claimed} | {row.id: row.calls for row in left}
     again = letters_again(context, message, settlements, left, calls)
-    forward(context, [*again, *letters_for_deliveries(context, successors)])
+    forward(context, [*again, *letters_for_deliveries(successors)])
 
 
 def claim(context: Context, message: Message, target: Target, token: str) -> tuple[list[Claimed], list[Unclaimed]]:
@@ -134,22 +141,14 @@ def letters_again(
     bundles += [
         (rung_for(rest_s(row.look_again_at, now), context.topology.ladder_s), (row.id,)) for row in left if row.look_again_at
     ]
-    return [
-        Letter(message.queue, DELIVER_TASK, part, _shown(part), calls=sum(calls[i] for i in part), rung_s=rung_s)
-        for rung_s, part in bundles
-    ]
+    return [message.again(part, sum(calls[i] for i in part), rung_s) for rung_s, part in bundles]
 
 
 def send_round(context: Context, message: Message) -> None:
     """Send the whole message once round the shortest fitting rung. Raises ConnectionError if the broker did not take it."""
     rung_s = rung_for(LEDGER_REST_S, context.topology.ladder_s)
-    letter = Letter(message.queue, DELIVER_TASK, message.rows, _shown(message.rows), calls=len(message.rows), rung_s=rung_s)
-    if not context.publisher.publish([letter]):
+    if not context.publisher.publish([message.again(message.rows, len(message.rows), rung_s)]):
         raise ConnectionError("neither the ledger nor the broker took the deliveries; the message stays where it was")
-
-
-def _shown(rows: Sequence[int]) -> str:
-    return f"again: {', '.join(str(row) for row in rows)}"
 
 
 def _settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:

@@ -3,6 +3,7 @@
 from config.fleet import FamilyWeights, Fleet
 from ledger import controls
 from ledger.session import Ledger, Session
+from routing import names
 from routing.weights import Weights
 from tasks.context import Context
 from workers.fetch.plan import FetchPlan
@@ -46,8 +47,13 @@ class LedgerPlan:
         with self._ledger.read() as session:
             weights = weights_in_force(session, self._fleet)
             paused = paused_families(session, self._fleet)
-        return FetchPlan({family: _as_turns(w) for family, w in weights.items()}, paused)
+        shares = {
+            names.lane(name): {str(d): share for d, share in target.shares.items()}
+            for name, target in self._fleet.targets.items()
+            if target.shares
+        }
+        return FetchPlan({family: _as_turns(w) for family, w in weights.items()}, paused, shares)
 
 
 def _as_turns(weights: FamilyWeights) -> Weights:
-    return Weights(weights.high, weights.normal, weights.low, weights.strict)
+    return Weights(weights.high, weights.normal, weights.low, weights.strict, aged_after_s=weights.aged_after_s)

@@ -80,13 +80,13 @@ class Relay:
         # An overdue row may have killed its worker: alone it can take no other row along.
         return [
             *letters_for_events(events),
-            *letters_for_deliveries(self._context, ready),
-            *letters_for_deliveries(self._context, overdue, singly=True),
+            *letters_for_deliveries(ready),
+            *letters_for_deliveries(overdue, singly=True),
         ]
 
     def _stranded(self) -> list[Letter]:
         with self._context.ledger.write() as session:
-            return letters_for_deliveries(self._context, ledger.deliveries.let_go_stranded(session))
+            return letters_for_deliveries(ledger.deliveries.let_go_stranded(session))
 
     def _lost(self) -> list[Letter]:
         """Rows whose confirmed message is nowhere: their queue is empty and they are long published."""
@@ -104,8 +104,12 @@ class Relay:
             events = ledger.events.published_before(session, family, cls, before, MOST_ROWS)
             letters = letters_for_events(events)
         else:
-            rows = ledger.deliveries.published_before(session, target, cls, before, MOST_ROWS)
-            letters = letters_for_deliveries(self._context, rows)
+            rows = [
+                row
+                for domain in self._context.topology.domains
+                for row in ledger.deliveries.published_before(session, target, domain, cls, before, MOST_ROWS)
+            ]
+            letters = letters_for_deliveries(rows)
         return letters if letters and self._queue_is_empty(names.queue(family, cls)) else []
 
     def _orphans(self) -> int:

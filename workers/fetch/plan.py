@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from adapters.throttle.base import Limit
 from routing.weights import Weights
 
 _log = logging.getLogger(__name__)
@@ -14,11 +15,40 @@ POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """What a lane may do now beside its limits; as it stands it may do all.
+
+    ``closed_s`` above 0: nothing is picked for so many seconds, because of ``why``. ``most_at_once`` 1 lets one permit out at
+    a time (a canary). ``scale`` from 0 to 1 multiplies rate and concurrency (a ramp). Raises ValueError outside of these.
+    """
+
+    scale: float = 1.0
+    most_at_once: int | None = None
+    closed_s: float = 0.0
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale <= 1:
+            raise ValueError(f"scale is {self.scale}: give a part from 0 to 1")
+        if self.most_at_once is not None and self.most_at_once < 1:
+            raise ValueError(f"most_at_once is {self.most_at_once}: give at least 1, or close the lane")
+        if not self.closed_s >= 0:
+            raise ValueError(f"closed_s is {self.closed_s}: give seconds from 0 on")
+
+
+@dataclass(frozen=True, slots=True)
 class FetchPlan:
-    """What a fetcher goes by. A family without weights has the default ones."""
+    """What a fetcher goes by. A lane without weights, shares or gate has the default ones, a target without limit its own.
+
+    ``weights``, ``paused`` and ``gates`` name lanes (``orders``, ``deliver.netsuite``); ``shares`` gives each lane the weights
+    of its domains; ``limits`` replaces the configured limit of a target.
+    """
 
     weights: Mapping[str, Weights] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
+    shares: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
 
 class Plan(Protocol):

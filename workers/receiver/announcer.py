@@ -6,6 +6,7 @@ Nobody waits for it. A broker that is down, blocked, full or silent costs a row 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pika  # type: ignore[import-untyped]  # pika ships no types
@@ -73,12 +74,13 @@ class Announcer:
     def announce(self, events: Sequence[NewEvent], receipts: Sequence[Receipt]) -> None:
         """Publish the new rows that somebody works on; a bundle for each domain and class. Returns at once."""
         groups: dict[tuple[str, str], list[int]] = {}
+        since = int(min((event.received_at for event in events), default=datetime.now(UTC)).timestamp())
         for event, receipt in zip(events, receipts, strict=True):
             if receipt.new and event.domain is not None:
                 groups.setdefault((event.domain, event.cls), []).append(receipt.id)
         for (domain, told), ids in groups.items():
             cls = next(known for known in CLASSES if known == told)
-            for letter in prepare_letters(domain, cls, ids):
+            for letter in prepare_letters(domain, cls, ids, since=since):
                 self._publish(letter)
 
     async def close(self, within_s: float) -> None:
