@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from adapters.throttle.base import PAUSED, Denied, Granted, Limit, OutOfReachError, Throttle
+from adapters.throttle.base import ONE_CALL, PAUSED, Ask, Denied, Granted, Limit, OutOfReachError, Report, Throttle
 from adapters.throttle.local import LocalThrottle
 from telemetry.events import Name
 
@@ -73,11 +73,11 @@ class FallbackThrottle:
         """True while this worker works on its safe share."""
         return self._lost_at is not None
 
-    def acquire(self, calls: int = 1) -> Granted | Denied:
+    def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
         """Take a permit from the shared throttle, or from the safe share (where the burst, and so ``calls``, is
         smaller).
         """
-        return self._ask(lambda throttle: throttle.acquire(calls))
+        return self._ask(lambda throttle: throttle.acquire(ask))
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
         """Take more tokens under the lease, wherever it was taken."""
@@ -94,6 +94,13 @@ class FallbackThrottle:
         """Pause the fleet, or this worker until the fleet can be told."""
         self._safe.pause(wait_s, reason)
         self._tell(lambda: self._shared.pause(wait_s, reason))
+
+    def report(self, seen: Report) -> None:
+        """Tell what came of one exchange, wherever its permit was taken."""
+        if self._lost_at is None:
+            self._shared.report(seen)
+        else:
+            self._safe.report(seen)
 
     def _ask(self, question: Callable[[Throttle], Granted | Denied]) -> Granted | Denied:
         while True:

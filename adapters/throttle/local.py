@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from adapters.throttle.base import FULL, PAUSED, RATE, Denied, Granted, Limit
+from adapters.throttle.base import FULL, ONE_CALL, PAUSED, RATE, Ask, Denied, Granted, Limit, Report
 
 # A wait that ends on the microsecond must not fail for a rounding in the fifteenth digit.
 _EPSILON = 1e-6
@@ -19,8 +19,8 @@ class LocalThrottle:
     ``full`` says whether it begins with its burst at hand. A lease ends ``hold_max_s`` after it was taken or extended.
 
     >>> throttle = LocalThrottle(Limit(rate_per_s=50, burst=10, concurrency=4))
-    >>> throttle.acquire(2)  # doctest: +ELLIPSIS
-    Granted(lease='...', calls=2)
+    >>> throttle.acquire(Ask(2))  # doctest: +ELLIPSIS
+    Granted(lease='...', calls=2, ...)
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class LocalThrottle:
         self._why = ""
         self._leases: dict[str, float] = {}
 
-    def acquire(self, calls: int = 1) -> Granted | Denied:
-        """Take ``calls`` request tokens (capped at the burst) and one lease, all or nothing."""
+    def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
+        """Take request tokens (capped at the burst) and one lease, all or nothing."""
         with self._lock:
-            return self._take(secrets.token_hex(12), calls, 0)
+            return self._take(secrets.token_hex(12), ask.calls, 0)
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
         """Take more tokens under a held lease. A lease that ran out is taken anew if there is room."""
@@ -65,6 +65,9 @@ class LocalThrottle:
             until = self._clock() + wait_s
             if until > self._paused_until:
                 self._paused_until, self._why = until, reason
+
+    def report(self, seen: Report) -> None:
+        """Tell what came of one exchange."""
 
     def paused(self) -> Denied | None:
         """The pause that is on now, if any."""

@@ -12,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from adapters.throttle.base import FULL, Denied, Granted, Limit, OutOfReachError
+from adapters.throttle.base import FULL, ONE_CALL, Ask, Denied, Granted, Limit, OutOfReachError, Report
 from adapters.throttle.keeper import Keeper
 
 LEASE_LIFE_S = 5.0
@@ -78,9 +78,9 @@ class RedisThrottle:
         self._held: dict[str, float] = {}
         self._full_wait_s = FULL_WAIT_S[0]
 
-    def acquire(self, calls: int = 1) -> Granted | Denied:
-        """Take ``calls`` request tokens (capped at the burst) and one lease, all or nothing."""
-        return self._take(secrets.token_hex(12), calls, 0)
+    def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
+        """Take request tokens (capped at the burst) and one lease, all or nothing."""
+        return self._take(secrets.token_hex(12), ask.calls, 0)
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
         """Take more tokens under a held lease. A lease that ran out is taken anew if there is room."""
@@ -96,6 +96,9 @@ class RedisThrottle:
     def pause(self, wait_s: float, reason: str) -> None:
         """Close the account for the whole fleet; never shortens a longer pause."""
         self._run("pause", _micros(wait_s), reason)
+
+    def report(self, seen: Report) -> None:
+        """Tell what came of one exchange."""
 
     def held(self) -> tuple[str, ...]:
         """Leases this process holds."""

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 import ledger.controls
-from adapters.throttle.base import Denied, Granted, Limit
+from adapters.throttle.base import Ask, Denied, Granted, Limit
 from adapters.throttle.redis import RedisThrottle, connect
 from canonical.outcome import Uncertain
 from ledger import migrate
@@ -91,15 +91,15 @@ def worker_url(redis_url: str) -> Iterator[str]:
 def test_a_worker_throttles_with_the_rights_of_the_page(worker_url: str) -> None:
     throttle = RedisThrottle(connect(worker_url), "netsuite", Limit(rate_per_s=50, burst=2, concurrency=1))
 
-    permit = throttle.acquire(1)
+    permit = throttle.acquire(Ask(1))
     assert isinstance(permit, Granted)
-    assert isinstance(throttle.acquire(1), Denied)
+    assert isinstance(throttle.acquire(Ask(1)), Denied)
     more = throttle.extend(permit, 1)
     throttle.release(permit, 0)
     throttle.pause(5.0, "Retry-After")
 
     assert isinstance(more, Granted | Denied)
-    assert isinstance(throttle.acquire(1), Denied)
+    assert isinstance(throttle.acquire(Ask(1)), Denied)
 
 
 @pytest.mark.parametrize("command", [["FLUSHALL"], ["CONFIG", "GET", "*"], ["SET", "millrace:throttle:x", "1"], ["GET", "other"]])

@@ -18,7 +18,7 @@ from adapters.channels.base import Inbound, Parsed
 from adapters.erps.base import Account, Erp, Need, Posting, References
 from adapters.http.caller import Caller
 from adapters.http.client import Client
-from adapters.throttle.base import Granted, Limit
+from adapters.throttle.base import Ask, Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Throttled, Unavailable, Uncertain
 from config.nearest import ConfigError
@@ -159,7 +159,7 @@ def tally() -> Iterator[tuple[Erp, Books, Caller]]:
         erp: Erp = build(Account("tally", url, "a-token", 60.0, 5.0))
         client = Client(erp.http)
         throttle = LocalThrottle(Limit())
-        permit = throttle.acquire(1)
+        permit = throttle.acquire(Ask(1))
         assert isinstance(permit, Granted)
         with Caller(client, throttle, permit) as caller:
             yield erp, account, caller

@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import Celery
 
-from adapters.throttle.base import Denied, Granted, Limit
+from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Report
 from adapters.throttle.local import LocalThrottle
 from routing.weights import Weights
 from workers.app import make_app, make_worker
@@ -44,8 +44,8 @@ class CountingThrottle:
         self._granted = self._returned = 0
         self._lock = threading.Lock()
 
-    def acquire(self, calls: int = 1) -> Granted | Denied:
-        answer = self._inner.acquire(calls)
+    def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
+        answer = self._inner.acquire(ask)
         if isinstance(answer, Granted):
             with self._lock:
                 self._granted += 1
@@ -66,6 +66,9 @@ class CountingThrottle:
 
     def pause(self, wait_s: float, reason: str) -> None:
         self._inner.pause(wait_s, reason)
+
+    def report(self, seen: Report) -> None:
+        self._inner.report(seen)
 
     def _write(self) -> None:
         fresh = self._count.with_suffix(".new")

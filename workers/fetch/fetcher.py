@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from adapters.throttle.base import FULL
+from adapters.throttle.base import FULL, Ask
 from routing import names
 from routing.names import CLASSES, Class
 from routing.weights import Wheel
@@ -234,7 +234,7 @@ class Fetcher:
         if lane.target is None:
             message.when_ended(partial(self.ended, message, None))
             return True
-        answer = self._permits.take(message.task_id, lane.target, message.calls)
+        answer = self._permits.take(message.task_id, lane.target, Ask(max(1, message.calls)))
         if isinstance(answer, Hold):
             lane.closed_by = ""
             message.when_ended(partial(self.ended, message, answer))

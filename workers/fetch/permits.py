@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.throttle.base import Denied, Granted, OutOfReachError, Throttle
+from adapters.throttle.base import Ask, Denied, Granted, OutOfReachError, Throttle
 from telemetry import Name, emit
 
 _log = logging.getLogger(__name__)
@@ -44,17 +44,17 @@ class PermitBook:
         """Whether the target has a throttle in this process."""
         return target in self._throttles
 
-    def take(self, task_id: str, target: str, calls: int) -> Hold | Denied:
+    def take(self, task_id: str, target: str, ask: Ask) -> Hold | Denied:
         """Take a permit for a message about to be picked; Denied says when to ask again."""
         try:
-            answer = self._throttles[target].acquire(max(1, calls))
+            answer = self._throttles[target].acquire(ask)
         except OutOfReachError as error:
             return Denied(NO_ANSWER_S, str(error))
         except Exception as error:  # noqa: BLE001 one lane's limiter must not stop the picking of the others
             _log.exception("throttle of %s failed: nothing is picked for it", target)
             return Denied(BROKEN_S, type(error).__name__)
         if isinstance(answer, Denied):
-            emit(Name.LANE_THROTTLE_DENIED, target=target, calls=calls, wait_s=answer.wait_s)
+            emit(Name.LANE_THROTTLE_DENIED, target=target, calls=ask.calls, wait_s=answer.wait_s)
             return answer
         hold = Hold(task_id, target, answer)
         with self._lock:

@@ -7,7 +7,7 @@ from adapters.http.answers import Answer, NotSent
 from adapters.http.caller import Caller, Observation
 from adapters.http.client import Client
 from adapters.http.target import Target
-from adapters.throttle.base import Denied, Granted, Limit, OutOfReachError
+from adapters.throttle.base import Ask, Denied, Granted, Limit, OutOfReachError
 from adapters.throttle.local import LocalThrottle
 from tests.adapters.http.conftest import OK, Peer, Server
 
@@ -22,7 +22,7 @@ def serve(server: Server, reply: bytes = OK) -> Client:
 
 
 def permit_of(throttle: LocalThrottle, calls: int) -> Granted:
-    permit = throttle.acquire(calls)
+    permit = throttle.acquire(Ask(calls))
     assert isinstance(permit, Granted)
     return permit
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.throttle.base import Denied, Granted, Limit, Throttle
+from adapters.throttle.base import Ask, Denied, Granted, Limit, Throttle
 from tests.adapters.throttle.clock import MAKERS, Clock
 
 Make = Callable[[Limit, Clock], Throttle]
@@ -47,21 +47,21 @@ def test_the_burst_is_granted_at_once_and_the_next_call_waits_exactly_one_interv
 
 def test_a_bundle_gets_all_its_calls_or_none(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=10, burst=5), clock)
-    granted(throttle.acquire(3))
+    granted(throttle.acquire(Ask(3)))
 
-    refusal = denied(throttle.acquire(4))
+    refusal = denied(throttle.acquire(Ask(4)))
 
     assert refusal.wait_s == pytest.approx(0.2, abs=1e-5)
-    assert granted(throttle.acquire(2)).calls == 2
+    assert granted(throttle.acquire(Ask(2))).calls == 2
 
 
 def test_more_calls_than_the_burst_are_capped(make: Make, clock: Clock) -> None:
-    assert granted(make(Limit(rate_per_s=10, burst=5), clock).acquire(50)).calls == 5
+    assert granted(make(Limit(rate_per_s=10, burst=5), clock).acquire(Ask(50))).calls == 5
 
 
 def test_asking_for_no_call_is_a_fault_of_the_caller(make: Make, clock: Clock) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        make(Limit(rate_per_s=10), clock).acquire(0)
+        make(Limit(rate_per_s=10), clock).acquire(Ask(0))
 
 
 def test_leases_bound_the_concurrency_and_come_back_by_release(make: Make, clock: Clock) -> None:
@@ -80,35 +80,35 @@ def test_leases_bound_the_concurrency_and_come_back_by_release(make: Make, clock
 
 def test_releasing_twice_gives_nothing_twice(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=0.001, burst=4, concurrency=2), clock)
-    permit = granted(throttle.acquire(4))
+    permit = granted(throttle.acquire(Ask(4)))
 
     throttle.release(permit, unspent=2)
     throttle.release(permit, unspent=2)
 
-    assert granted(throttle.acquire(2)).calls == 2
-    assert denied(throttle.acquire(1)).reason == "rate"
+    assert granted(throttle.acquire(Ask(2))).calls == 2
+    assert denied(throttle.acquire(Ask(1))).reason == "rate"
 
 
 def test_unspent_calls_never_lift_the_bucket_above_its_burst(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=10, burst=4), clock)
-    permit = granted(throttle.acquire(4))
+    permit = granted(throttle.acquire(Ask(4)))
     clock.pass_(0.4)
 
     throttle.release(permit, unspent=4)
 
-    granted(throttle.acquire(4))
-    denied(throttle.acquire(1))
+    granted(throttle.acquire(Ask(4)))
+    denied(throttle.acquire(Ask(1)))
 
 
 def test_nobody_gives_back_more_than_was_granted(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=0.001, burst=10), clock)
-    granted(throttle.acquire(9))
-    one = granted(throttle.acquire(1))
+    granted(throttle.acquire(Ask(9)))
+    one = granted(throttle.acquire(Ask(1)))
 
     throttle.release(one, unspent=10)
 
-    denied(throttle.acquire(2))
-    granted(throttle.acquire(1))
+    denied(throttle.acquire(Ask(2)))
+    granted(throttle.acquire(Ask(1)))
 
 
 def test_a_lease_that_nobody_renews_comes_back_by_itself(make: Make, clock: Clock) -> None:
@@ -124,7 +124,7 @@ def test_a_lease_that_nobody_renews_comes_back_by_itself(make: Make, clock: Cloc
 
 def test_extending_adds_calls_and_keeps_the_lease_alive(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=10, burst=4, concurrency=1), clock)
-    permit = granted(throttle.acquire(1))
+    permit = granted(throttle.acquire(Ask(1)))
     clock.pass_(4)
 
     permit = granted(throttle.extend(permit, 2))
@@ -162,7 +162,7 @@ def test_a_pause_closes_the_account_and_a_shorter_one_never_opens_it_early(make:
 
 def test_a_clock_that_steps_back_stops_nothing_and_grants_no_more_than_the_burst(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=10, burst=2), clock)
-    granted(throttle.acquire(2))
+    granted(throttle.acquire(Ask(2)))
 
     clock.pass_(-3600)
 
@@ -170,7 +170,7 @@ def test_a_clock_that_steps_back_stops_nothing_and_grants_no_more_than_the_burst
     clock.pass_(0.1)
     granted(throttle.acquire())
     clock.pass_(3600)
-    granted(throttle.acquire(2))
+    granted(throttle.acquire(Ask(2)))
     denied(throttle.acquire())
 
 

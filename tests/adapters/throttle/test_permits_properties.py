@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.throttle.base import Granted, Limit, Throttle
+from adapters.throttle.base import Ask, Granted, Limit, Throttle
 from tests.adapters.throttle.clock import Clock, local_throttle, redis_throttle
 
 Step = tuple[str, float, int]
@@ -36,7 +36,7 @@ class Run:
             # Shorter than a lease's life in sum: expiry has tests of its own.
             self.clock.pass_(seconds / 20)
             if verb == "take":
-                self._take(self.throttle.acquire(number), 0)
+                self._take(self.throttle.acquire(Ask(number)), 0)
             elif verb == "more" and self.open:
                 permit, spent = self.open.pop()
                 if not self._take(self.throttle.extend(permit, number), permit.calls):
@@ -104,9 +104,9 @@ def test_waiting_exactly_as_told_always_ends_in_a_grant(rate: float, burst: int,
     throttle = local_throttle(Limit(rate, burst), clock)
 
     for calls in asks:
-        answer = throttle.acquire(calls)
+        answer = throttle.acquire(Ask(calls))
         if not isinstance(answer, Granted):
             clock.pass_(answer.wait_s)
-            answer = throttle.acquire(calls)
+            answer = throttle.acquire(Ask(calls))
         assert isinstance(answer, Granted)
         throttle.release(answer)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.throttle.base import Denied, Granted, Limit, OutOfReachError
+from adapters.throttle.base import Ask, Denied, Granted, Limit, OutOfReachError
 from adapters.throttle.fallback import FallbackThrottle, Notice
 from adapters.throttle.keeper import Keeper
 from adapters.throttle.redis import LEASE_LIFE_S, RedisThrottle, connect
@@ -190,7 +190,7 @@ def test_redis_lost_leaves_the_safe_share_and_redis_back_ends_it_once_each(priva
     shared = RedisThrottle(connect(private_redis.url), "books", limit, keeper=Keeper(every_s=0.2))
     notices: list[Notice] = []
     throttle = FallbackThrottle(shared, limit, account="books", notify=notices.append, probe_s=0.2)
-    before = throttle.acquire(8)
+    before = throttle.acquire(Ask(8))
     assert isinstance(before, Granted)
 
     private_redis.kill()

@@ -19,7 +19,7 @@ from adapters.erps.netsuite.adapter import build_netsuite
 from adapters.erps.netsuite.keys import authorization_key, credit_key, fulfilment_key, order_key, receipt_key
 from adapters.http.caller import Caller
 from adapters.http.client import Client
-from adapters.throttle.base import Granted, Limit
+from adapters.throttle.base import Ask, Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.order import Charge, Order, OrderLine, Tax
 from canonical.outcome import Finding, Outcome
@@ -164,7 +164,7 @@ class NetSuiteBench:
         return Posting(1, operation, version, document, order, self.references, None, 1, "correlation-1")
 
     def caller(self, calls: int = PERMIT_CALLS) -> Caller:
-        permit = self.throttle.acquire(calls)
+        permit = self.throttle.acquire(Ask(calls))
         assert isinstance(permit, Granted)
         return Caller(self.client, self.throttle, permit)
 

@@ -10,7 +10,7 @@ from adapters.erps.base import Account, Posting
 from adapters.erps.tryton.adapter import build_tryton
 from adapters.http.caller import Caller
 from adapters.http.client import Client
-from adapters.throttle.base import Granted, Limit
+from adapters.throttle.base import Ask, Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.outcome import Finding, Outcome, Uncertain
 from tests.adapters.erps.tryton.documents import Desk
@@ -38,7 +38,7 @@ class Line:
 
     def _caller(self) -> Caller:
         throttle = LocalThrottle(Limit())
-        permit = throttle.acquire(1)
+        permit = throttle.acquire(Ask(1))
         assert isinstance(permit, Granted)
         return Caller(self._client, throttle, permit)
 
