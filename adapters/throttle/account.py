@@ -322,7 +322,7 @@ class Account:
 
     def _next_second(self, now: float) -> None:
         at, granted, answered, throttled = self.second
-        if at > 0:
+        if at > 0 and granted + answered > 0:
             self.samples.append(Sample(at, self.rate_now() or None, int(granted), int(answered), int(throttled)))
         self.second = [math.floor(now), 0.0, 0.0, 0.0]
 

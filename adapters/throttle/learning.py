@@ -78,7 +78,7 @@ class Working:
         self.since = self.at = self.lowered = now
 
     def _curve(self, passed: float) -> float:
-        steep = STEEP / 2 ** max(0, self.sure - SURE_FROM)
+        steep = STEEP / 2.0 ** max(0, self.sure - SURE_FROM)
         plateau_s = math.cbrt(max(0.0, self.peak - self.low) / (self.peak * steep))
         return self.peak * (1 + steep * (passed - plateau_s) ** 3)
 
