@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
 from adapters.http.client import Client, Pairs
-from adapters.throttle.base import Denied, Granted, OutOfReachError, Throttle
+from adapters.http.retry_after import read_retry_after
+from adapters.throttle.base import Denied, Granted, OutOfReachError, Report, Throttle, Verdict
+from adapters.throttle.hints import read_hints
 
 _log = logging.getLogger(__name__)
 _IDEMPOTENT = frozenset({"GET", "HEAD"})
@@ -92,7 +95,10 @@ class Caller:
         outcome = refusal or self._client.send(request, body, idempotent=repeatable, timeout_s=timeout_s)
         if refusal is None and isinstance(outcome, NotSent):
             self._unspent += 1
-        self._tell(operation, method, outcome, time.monotonic() - began)
+        elapsed_s = time.monotonic() - began
+        if refusal is None:
+            self._report(outcome, elapsed_s)
+        self._tell(operation, method, outcome, elapsed_s)
         return outcome
 
     def close(self) -> None:
@@ -132,6 +138,11 @@ class Caller:
         self._permit = answer
         return None
 
+    def _report(self, outcome: Exchange, elapsed_s: float) -> None:
+        # Out of reach nobody can learn from it, and the exchange has its outcome.
+        with contextlib.suppress(OutOfReachError):
+            self._throttle.report(_lesson(self._permit.operation, outcome, elapsed_s))
+
     def _tell(self, operation: str, method: str, outcome: Exchange, elapsed_s: float) -> None:
         status_class, throttled = _seen(outcome)
         seen = Observation(self._client.target.name, operation, method, status_class, elapsed_s, throttled)
@@ -139,6 +150,21 @@ class Caller:
             self._observe(seen)
         except Exception:  # noqa: BLE001  the request has taken its effect: a listener's fault must not hide the answer
             _log.exception("the observer of %s failed on %s", seen.target, operation)
+
+
+def _lesson(operation: str, outcome: Exchange, elapsed_s: float) -> Report:
+    """What the limiter should know of an exchange: by its status alone, an adapter may know better."""
+    if isinstance(outcome, Lost):
+        return Report(operation, elapsed_s, "lost")
+    if isinstance(outcome, NotSent):
+        return Report(operation, elapsed_s, "failed")
+    verdict: Verdict = "ok" if outcome.status < 500 else "failed"
+    retry_after_s, hints = None, read_hints(outcome.headers, outcome.body, time.time())
+    if _throttled(outcome):
+        verdict = "throttled"
+        wait = read_retry_after(outcome.header("retry-after"), now=datetime.now(UTC), max_s=math.inf)
+        retry_after_s = wait.said_s if wait is not None else hints and hints.reset_s
+    return Report(operation, elapsed_s, verdict, retry_after_s, hints)
 
 
 def _seen(outcome: Exchange) -> tuple[str, bool]:

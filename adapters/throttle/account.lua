@@ -6,7 +6,7 @@
 local state_key, samples_key = KEYS[1], KEYS[2]
 local verb, terms, life, known = ARGV[1], cjson.decode(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local KEPT_MS, SAMPLES, QUEUE_S, FULL_WAIT_S, LEAVES_S = 172800000, 3600, 0.5, 0.005, 0.04
-local FIRST_PER_S, UNKNOWN_PER_S, COOLDOWN_S, QUOTA_WAIT_MOST_S = 5.0, 40.0, 0.25, 3600.0
+local FIRST_PER_S, UNKNOWN_PER_S, COOLDOWN_S, RETRY_AFTER_MOST_S = 5.0, 40.0, 0.25, 3600.0
 local REFUSED = 'the target refused'
 local learn, breaker, points = terms.learn, terms.breaker, terms.points
 
@@ -99,7 +99,9 @@ local function lend(lease, ahead, operation) s.l[lease] = {u = now + life, a = a
 -- What is asked.
 
 local function own_wait(inner, operation, calls)
-  local meter, rate = meter_of(operation, inner), inner.rate * s.sc
+  local meter = meter_of(operation, inner)
+  local told = (meter.told or 0) > 0 and meter.told or math.huge
+  local rate = math.min(inner.rate, told) * s.sc
   refill(meter, now, rate, inner.burst)
   local by_rate, by_window = rate_wait(meter, calls, rate), window_wait(meter, inner.windows, now, calls)
   if by_rate >= by_window then return by_rate, 'rate' end

@@ -253,7 +253,8 @@ class Account:
         return Denied(own_s, own, operation) if own_s > 0 else None
 
     def _own_wait(self, inner: Limit, operation: str, calls: int) -> tuple[float, str]:
-        meter, rate = self._meter_of(operation, inner), (inner.rate_per_s or 0.0) * self.scale
+        meter = self.meter_of(operation, inner)
+        rate = min(inner.rate_per_s or 0.0, meter.told or math.inf) * self.scale
         meter.refill(self.now, rate, float(own_burst(inner.rate_per_s, inner.burst)))
         by_rate, by_window = meter.rate_wait(calls, rate), meter.window_wait(inner.windows, self.now, calls)
         return (by_rate, RATE) if by_rate >= by_window else (by_window, WINDOW)
@@ -289,7 +290,7 @@ class Account:
             self.purse_of(limit.points).left -= calls * limit.points.per_call
         inner = limit.operations.get(operation)
         if inner is not None:
-            self._meter_of(operation, inner).spend(inner.windows, self.now, calls, inner.rate_per_s or 0.0)
+            self.meter_of(operation, inner).spend(inner.windows, self.now, calls, inner.rate_per_s or 0.0)
         self.second[1] += calls
 
     def _give_back(self, operation: str, calls: int) -> None:
@@ -302,7 +303,7 @@ class Account:
         inner = limit.operations.get(operation)
         if inner is not None:
             most = float(own_burst(inner.rate_per_s, inner.burst))
-            self._meter_of(operation, inner).give_back(inner.windows, calls, most)
+            self.meter_of(operation, inner).give_back(inner.windows, calls, most)
 
     def _ahead_of(self, lease: str) -> int:
         total = 0
@@ -348,5 +349,6 @@ class Account:
             self.purse = Purse(float(points.capacity), self.now)
         return self.purse
 
-    def _meter_of(self, operation: str, inner: Limit) -> Meter:
+    def meter_of(self, operation: str, inner: Limit) -> Meter:
+        """The meter of an operation that has its own limit."""
         return self.meters.setdefault(operation, Meter(float(own_burst(inner.rate_per_s, inner.burst)), self.now))

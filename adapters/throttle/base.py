@@ -254,6 +254,10 @@ class Report:
     hints: Hints | None = None
 
 
+RETRY_AFTER_MOST_S = 3600.0
+"""A target that asks for a longer pause than this gets this one, and is asked again then."""
+
+
 class OutOfReachError(Exception):
     """The state shared by the fleet cannot be reached: nothing was granted as far as this process knows."""
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from adapters.throttle.account import Marks
-from adapters.throttle.base import ONE_CALL, PAUSED, Ask, Denied, Granted, Limit, OutOfReachError, Report, Throttle
+from adapters.throttle.base import (
+    ONE_CALL,
+    PAUSED,
+    RETRY_AFTER_MOST_S,
+    Ask,
+    Denied,
+    Granted,
+    Limit,
+    OutOfReachError,
+    Report,
+    Throttle,
+)
 from adapters.throttle.local import LocalThrottle
 from adapters.throttle.status import LaneStatus, Sample
 from telemetry.events import Name
@@ -19,7 +30,7 @@ PROBE_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Told once when the shared state is lost (LANE_THROTTLE_FALLBACK) and once when it is back
-    (LANE_THROTTLE_RECOVERED).
+    (LANE_THROTTLE_RECOVERED); told once when a Retry-After is absurd (LANE_THROTTLE_CLAMPED).
     """
 
     event: Name
@@ -80,6 +91,7 @@ class FallbackThrottle:
         self._lost_at: float | None = None
         self._share = limit.safe_share
         self._spent = 0
+        self._clamped = False
 
     @property
     def lost(self) -> bool:
@@ -110,6 +122,8 @@ class FallbackThrottle:
 
     def report(self, seen: Report) -> None:
         """Tell what came of one exchange, wherever its permit was taken."""
+        if seen.retry_after_s is not None:
+            self._tell_clamped(seen.retry_after_s)
         if self._lost_at is not None:
             self._safe.report(seen)
         self._tell(lambda: self._shared.report(seen))
@@ -133,6 +147,13 @@ class FallbackThrottle:
             return self._safe.samples(since_s) if self.lost else self._shared.samples(since_s)
         except OutOfReachError:
             return self._safe.samples(since_s)
+
+    def _tell_clamped(self, retry_after_s: float) -> None:
+        absurd = retry_after_s > RETRY_AFTER_MOST_S
+        if absurd and not self._clamped:
+            reason = f"the target asks for a pause of {retry_after_s:g} s: it is asked again after {RETRY_AFTER_MOST_S:g} s"
+            self._notify(Notice(Name.LANE_THROTTLE_CLAMPED, self._account, reason))
+        self._clamped = absurd
 
     def _ask(self, question: Callable[[Throttle], Granted | Denied], already: int) -> Granted | Denied:
         while True:

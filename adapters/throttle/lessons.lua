@@ -20,7 +20,7 @@ local function dry()
 end
 
 local function refused(retry_after)
-  if retry_after >= 0 then pause_for(retry_after, REFUSED) end
+  if retry_after >= 0 then pause_for(math.min(retry_after, RETRY_AFTER_MOST_S), REFUSED) end
   local since = now - s.lw
   if since >= 0 and since < (learn and learn[5] or COOLDOWN_S) then return end
   s.lw = now
@@ -64,15 +64,19 @@ local function good(operation, count, total)
   if back < 1 then slowed(back) end
 end
 
-local function correct(hints)
+local function correct(hints, operation)
   if hints.remaining and not hints.reset_s and terms.rate > 0 then
     refill(s.m, now, rate_now(), most_tokens(0))
     s.m.t = math.min(s.m.t, math.max(0, hints.remaining))
   end
   if hints.remaining and hints.reset_s and hints.remaining < 1 then
-    pause_for(math.min(hints.reset_s, QUOTA_WAIT_MOST_S), "the target's quota is used up")
+    pause_for(math.min(hints.reset_s, RETRY_AFTER_MOST_S), "the target's quota is used up")
   end
-  if hints.rate_per_s and hints.rate_per_s > 0 and hints.rate_per_s < working_rate() then
+  if hints.remaining and hints.reset_s and #terms.windows > 0 then correct_window(s.m, terms.windows, now, hints.remaining) end
+  local inner = terms.ops[operation]
+  if hints.rate_per_s and inner then
+    meter_of(operation, inner).told = math.max(0, hints.rate_per_s)
+  elseif hints.rate_per_s and hints.rate_per_s > 0 and hints.rate_per_s < working_rate() then
     s.r = working(hints.rate_per_s, now)
     s.r.pk, s.r.ld = hints.rate_per_s, now
   end
@@ -85,7 +89,7 @@ end
 
 local function listen(news)
   s.s2[2] = s.s2[2] + (news.granted or 0)
-  if news.hints then correct(news.hints) end
+  if news.hints then correct(news.hints, news.hinted) end
   for operation, sums in pairs(news.ok or {}) do good(operation, sums[1], sums[2]) end
   for _, one in ipairs(news.bad or {}) do
     s.s2[3] = s.s2[3] + 1

@@ -1,9 +1,10 @@
 """Takes in what the answers of an account say: refusals, failures, latency, the target's own figures. Pure."""
 
 import math
+from dataclasses import replace
 
 from adapters.throttle.account import Account
-from adapters.throttle.base import Hints, Learn, Report
+from adapters.throttle.base import RETRY_AFTER_MOST_S, Hints, Learn, Limit, Report
 from adapters.throttle.learning import BACK, Pulse, Working, throttle_pause_s
 
 REFUSED = "the target refused"
@@ -12,14 +13,21 @@ FIRST_PER_S = 5.0
 UNKNOWN_PER_S = 40.0
 """Taken for the rate where none is known and nothing has worked yet: sets the first pause only."""
 COOLDOWN_S = 0.25
-QUOTA_WAIT_MOST_S = 3600.0
+
+
+def judged(seen: Report, limit: Limit) -> Report:
+    """The report as the breaker sees it: an answer that took too long is a failure."""
+    slow_s = limit.breaker.slow_s if limit.breaker is not None else None
+    if seen.verdict == "ok" and slow_s is not None and seen.latency_s > slow_s:
+        return replace(seen, verdict="failed")
+    return seen
 
 
 def take_in(account: Account, seen: Report, count: int = 1) -> None:
     """Take in ``count`` answers of one kind; for more than one, ``latency_s`` is their sum."""
     account.second[2] += count
     if seen.hints is not None:
-        _correct(account, seen.hints)
+        _correct(account, seen.hints, seen.operation)
     if seen.verdict == "throttled":
         account.second[3] += count
         _refused(account, seen.retry_after_s)
@@ -45,7 +53,7 @@ def _fuses(account: Account, seen: Report, count: int) -> None:
 def _refused(account: Account, retry_after_s: float | None) -> None:
     learn = account.terms.limit.learn
     if retry_after_s is not None:
-        account.pause(retry_after_s, REFUSED)
+        account.pause(min(retry_after_s, RETRY_AFTER_MOST_S), REFUSED)
     cooldown_s = COOLDOWN_S if learn is None else learn.cooldown_s
     if 0 <= account.now - account.lowered < cooldown_s:
         return
@@ -115,14 +123,20 @@ def _slowed(account: Account, learn: Learn, back: float) -> None:
         account.rate.lower(account.now, base, back, learn.floor_per_s, 0.0)
 
 
-def _correct(account: Account, hints: Hints) -> None:
+def _correct(account: Account, hints: Hints, operation: str) -> None:
     """Let the target's own figures lower ours; its points are the truth, as far as calls under way are not counted yet."""
     if hints.remaining is not None and hints.reset_s is None and account.terms.rate > 0:
         account.meter.refill(account.now, account.rate_now(), account.most_tokens())
         account.meter.tokens = min(account.meter.tokens, max(0.0, hints.remaining))
     if hints.remaining is not None and hints.reset_s is not None and hints.remaining < 1:
-        account.pause(min(hints.reset_s, QUOTA_WAIT_MOST_S), "the target's quota is used up")
-    if hints.rate_per_s is not None and 0 < hints.rate_per_s < account.working_rate():
+        account.pause(min(hints.reset_s, RETRY_AFTER_MOST_S), "the target's quota is used up")
+    windows = account.terms.limit.windows
+    if hints.remaining is not None and hints.reset_s is not None and windows:
+        account.meter.correct(windows, account.now, hints.remaining)
+    inner = account.terms.limit.operations.get(operation)
+    if hints.rate_per_s is not None and inner is not None:
+        account.meter_of(operation, inner).told = max(0.0, hints.rate_per_s)
+    elif hints.rate_per_s is not None and 0 < hints.rate_per_s < account.working_rate():
         account.rate = Working(
             hints.rate_per_s, hints.rate_per_s, account.now, hints.rate_per_s, account.now, lowered=account.now
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from adapters.throttle.account import Account, Marks
 from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Report
-from adapters.throttle.lessons import take_in
+from adapters.throttle.lessons import judged, take_in
 from adapters.throttle.meters import Meter
 from adapters.throttle.status import LaneStatus, Sample
 from adapters.throttle.terms import terms_of
@@ -62,7 +62,7 @@ class LocalThrottle:
     def report(self, seen: Report) -> None:
         """Tell what came of one exchange: the working limit and the breakers follow it."""
         with self._lock:
-            take_in(self._now(), seen)
+            take_in(self._now(), judged(seen, self._account.terms.limit))
 
     def adjust(self, limit: Limit) -> None:
         """Another limit from now on; what was counted and learned stays."""

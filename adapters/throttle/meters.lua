@@ -83,6 +83,13 @@ local function give_back_to(m, windows, now, calls, most)
   end
 end
 
+local function correct_window(m, windows, now, left)
+  fit(m, windows)
+  local _, total = numbers_of(m.p[1], windows[1][2], now)
+  local over = math.floor(windows[1][1] - total - left)
+  if over > 0 then count_in(m, 1, windows[1][2], now, over) end
+end
+
 local function day_wait(day, budget, now, calls)
   local began, next_reset = budget[2], now + 1
   for i = #budget, 2, -1 do

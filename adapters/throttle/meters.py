@@ -20,6 +20,8 @@ class Meter:
     tokens: float
     at: float
     parts: list[dict[int, int]] = field(default_factory=list)
+    told: float = 0.0
+    """The rate the target says it grants; 0: it said nothing."""
 
     def refill(self, now: float, rate: float, most: float) -> None:
         """Add what ``rate`` gave since (0: no rate), up to ``most``."""
@@ -56,6 +58,13 @@ class Meter:
                 took = min(left, parts[number])
                 parts[number] -= took
                 left -= took
+
+    def correct(self, windows: Sequence[Window], now: float, left: float) -> None:
+        """The target says that ``left`` calls remain of the first window: others spent the rest, as if just now."""
+        over = math.floor(windows[0].calls - self.used(windows, now)[0] - left)
+        if over > 0:
+            number = math.floor(now / (windows[0].span_s / PARTS))
+            self.parts[0][number] = self.parts[0].get(number, 0) + over
 
     def used(self, windows: Sequence[Window], now: float) -> list[int]:
         """Calls counted in each window now."""

@@ -18,6 +18,7 @@ class News:
         self._good: dict[str, list[float]] = {}
         self._bad: list[tuple[str, str, float]] = []
         self._hints: Hints | None = None
+        self._hinted = ""
         self._granted = 0
 
     @property
@@ -29,7 +30,7 @@ class News:
         """Keep one exchange. True if it may wait for the next call; refusals and failures may not."""
         with self._lock:
             if seen.hints is not None:
-                self._hints = seen.hints
+                self._hints, self._hinted = seen.hints, seen.operation
             if seen.verdict != "ok":
                 retry_after_s = -1.0 if seen.retry_after_s is None else seen.retry_after_s
                 self._bad.append((seen.operation, seen.verdict, retry_after_s))
@@ -56,6 +57,7 @@ class News:
                 told["bad"] = self._bad
             if self._hints is not None:
                 told["hints"] = {name: value for name, value in asdict(self._hints).items() if value is not None}
+                told["hinted"] = self._hinted
             if self._granted:
                 told["granted"] = self._granted
             self._clear()

@@ -16,6 +16,7 @@ from redis.retry import Retry
 from adapters.throttle.account import Marks
 from adapters.throttle.base import FULL, ONE_CALL, Ask, Denied, Granted, Limit, OutOfReachError, Report
 from adapters.throttle.keeper import Keeper
+from adapters.throttle.lessons import judged
 from adapters.throttle.news import News
 from adapters.throttle.status import KEPT_S, LaneStatus, Sample
 from adapters.throttle.terms import Terms, terms_of
@@ -143,7 +144,7 @@ class RedisThrottle:
         ``NEWS_WAIT_S``.
         """
         self._own()
-        if self._news.add(seen):
+        if self._news.add(judged(seen, self._terms.limit)):
             self._keeper.watch(self._renew)
         else:
             self._exchange()
