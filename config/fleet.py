@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from config.limits import LimitTable
 from config.nearest import ConfigError, explain, hint
 
 Class = Literal["high", "normal", "low"]
@@ -30,15 +31,6 @@ class Source(Part):
     read_time_s: float = Field(default=10.0, gt=0, le=300)
     cls: Class = Field(default="normal", alias="class")
     topic_classes: dict[str, Class] = {}
-
-
-class LimitTable(Part):
-    """What the target's account allows, per second and at once. Absent means not limited."""
-
-    rate_per_s: float | None = Field(default=None, gt=0)
-    burst: int = Field(default=1, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
-    safe_share: float = Field(default=0.25, gt=0, le=1)
 
 
 class Target(Part):

@@ -21,6 +21,7 @@ _BY_STATE: Mapping[str, int] = {
     "lost": ERROR,
     "paused": WARNING,
     "fallback": WARNING,
+    "clamped": WARNING,
     "rejected": WARNING,
     "retried": WARNING,
 }

@@ -14,7 +14,7 @@ from typing import Self
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
 from adapters.http.client import Client, Pairs
 from adapters.http.retry_after import read_retry_after
-from adapters.throttle.base import Denied, Granted, OutOfReachError, Report, Throttle, Verdict
+from adapters.throttle.base import Denied, Granted, Hints, OutOfReachError, Report, Throttle, Verdict
 from adapters.throttle.hints import read_hints
 
 _log = logging.getLogger(__name__)
@@ -163,8 +163,12 @@ def _lesson(operation: str, outcome: Exchange, elapsed_s: float) -> Report:
     if _throttled(outcome):
         verdict = "throttled"
         wait = read_retry_after(outcome.header("retry-after"), now=datetime.now(UTC), max_s=math.inf)
-        retry_after_s = wait.said_s if wait is not None else hints and hints.reset_s
+        retry_after_s = wait.said_s if wait is not None else _reset_s(hints)
     return Report(operation, elapsed_s, verdict, retry_after_s, hints)
+
+
+def _reset_s(hints: Hints | None) -> float | None:
+    return None if hints is None else hints.reset_s
 
 
 def _seen(outcome: Exchange) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from canonical.failure import OWNER_OF
 from config import fleet
+from config.limits import LimitTable
 from config.settings import PREFIX, Settings
 from config.topology import load_topology
 from telemetry import backlog, metrics
@@ -19,7 +20,7 @@ OPERATE = page("docs/operate.md")
 FLEET_TABLES: dict[str, type[BaseModel]] = {
     "sources": fleet.Source,
     "targets": fleet.Target,
-    "targets.*.limit": fleet.LimitTable,
+    "targets.*.limit": LimitTable,
     "routes": fleet.Route,
     "classes": fleet.ClassRule,
     "pools": fleet.Pool,
