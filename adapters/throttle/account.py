@@ -23,7 +23,7 @@ from adapters.throttle.base import (
     Points,
 )
 from adapters.throttle.breaking import Fuse
-from adapters.throttle.learning import Pace, Pulse, Working
+from adapters.throttle.learning import RATE_DOUBLES_S, ROOM_DOUBLES_S, Pace, Pulse, Working
 from adapters.throttle.meters import PARTS, Day, Meter, Purse
 from adapters.throttle.status import KEPT_S, Sample
 from adapters.throttle.terms import LEAVES_S, Terms, own_burst
@@ -151,13 +151,25 @@ class Account:
             # Written by a clock that ran ahead.
             held.until = min(held.until, latest)
         self.waiters = [waiter for waiter in self.waiters if now < waiter.until <= now + 3600]
-        learn = self.terms.limit.learn
-        if self.rate and not self.rate.grow(now, self.terms.rate, kept=learn is not None and learn.start_per_s is not None):
-            self.rate = None
-        if self.room and not self.room.grow(now, self.terms.room, kept=learn is not None and learn.start_concurrency is not None):
-            self.room = None
+        self._grow()
         if not self.second[0] <= now < self.second[0] + 1:
             self._next_second(now)
+
+    def _grow(self) -> None:
+        learn = self.terms.limit.learn
+        if learn is None:
+            self.rate = self.room = None
+            return
+        if self.pause_until > self.now:
+            for working in filter(None, (self.rate, self.room)):
+                working.rest(self.now)
+            return
+        kept = learn.start_per_s is not None
+        if self.rate and not self.rate.grow(self.now, self.terms.rate, RATE_DOUBLES_S, kept=kept):
+            self.rate = None
+        kept = learn.start_concurrency is not None
+        if self.room and not self.room.grow(self.now, self.terms.room, ROOM_DOUBLES_S, kept=kept):
+            self.room = None
 
     # What is in force.
 

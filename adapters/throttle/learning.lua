@@ -1,13 +1,14 @@
 -- Learns how much of a limit works; breakers. The same figures and steps as learning.py and breaking.py.
 local BACK, BACK_SURE, STEEP, SURE_FROM, SURE_MOST = 0.7, 0.88, 0.12, 6, 9
-local NEAR, QUICK_S, BEYOND, DOUBLES_S, WANTED_S, FORGET_S = 0.25, 1.0, 1.15, 1.0, 1.0, 600.0
+local NEAR, QUICK_S, BEYOND, WANTED_S, FORGET_S = 0.25, 1.0, 1.15, 1.0, 600.0
+local RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 3.0
 local TOKENS_PAUSE, PAUSE_MOST_S = 4.0, 30.0
 local LATENCY_S, LATENCY_LEAST, LATENCY_SLACK_S, BEST_FADES, SLOWEST_CUT = 1.0, 5, 0.02, 1.002, 0.5
 local PROBE_WAIT_S = 0.25
 
 local function working(level, now) return {l = level, lo = level, at = now, pk = 0, si = now, su = 0, ld = 0, wa = -FORGET_S} end
 
-local function grow(w, now, top, kept)
+local function grow(w, now, top, doubles, kept)
   local passed = math.max(0, now - w.at)
   w.at = now
   if not kept and top == 0 and now - w.ld > FORGET_S then return false end
@@ -16,13 +17,18 @@ local function grow(w, now, top, kept)
     return true
   end
   if w.l >= BEYOND * w.pk then
-    w.l = w.l * 2 ^ (math.min(passed, 0.5) / DOUBLES_S)
+    w.l = w.l * 2 ^ (math.min(passed, 0.5) / doubles)
   else
     local steep = STEEP / 2 ^ math.max(0, w.su - SURE_FROM)
     local plateau = (math.max(0, w.pk - w.lo) / (w.pk * steep)) ^ (1 / 3)
     w.l = math.max(w.l, w.pk * (1 + steep * (now - w.si - plateau) ^ 3))
   end
   return top == 0 or w.l < top
+end
+
+local function rest(w, now)
+  w.si = w.si + math.max(0, now - w.at)
+  w.at = now
 end
 
 local function lower(w, now, base, back, floor, step)

@@ -2,7 +2,7 @@
 
 A working limit remembers the level at which it was refused (``peak``) and how far it went down (``low``). From there it
 grows along a cubic: fast at first, flat around the peak; once it is well beyond, the peak was of another time, and it
-doubles each second. A level refused again and again is approached ever more slowly.
+doubles every second or so. A level refused again and again is approached ever more slowly.
 """
 
 import math
@@ -21,7 +21,8 @@ QUICK_S = 1.0
 """Refused again within this time, the level was still too high: that says nothing of the peak."""
 BEYOND = 1.15
 """Not refused at this part of the peak, it grows freely."""
-DOUBLES_S = 1.0
+RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 3.0
+"""Calls at once grow slower: what they do to the latency shows a second or two later."""
 WANTED_S = 1.0
 TOKENS_PAUSE = 4.0
 PAUSE_MOST_S = 30.0
@@ -47,7 +48,7 @@ class Working:
     lowered: float = 0.0
     wanted: float = -FORGET_S
 
-    def grow(self, now: float, top: float, *, kept: bool) -> bool:
+    def grow(self, now: float, top: float, doubles_s: float, *, kept: bool) -> bool:
         """Follow the curve to ``now``, at most to ``top`` (0: none; then it stands still while nobody asks for more).
 
         False when there is nothing left to work back, or a level that is not ``kept`` was refused too long ago.
@@ -59,10 +60,15 @@ class Working:
             self.since += passed
             return True
         if self.level >= BEYOND * self.peak:
-            self.level *= 2.0 ** (min(passed, 0.5) / DOUBLES_S)
+            self.level *= 2.0 ** (min(passed, 0.5) / doubles_s)
         else:
             self.level = max(self.level, self._curve(now - self.since))
         return top == 0 or self.level < top
+
+    def rest(self, now: float) -> None:
+        """While nothing is sent nothing can be refused: this time does not count."""
+        self.since += max(0.0, now - self.at)
+        self.at = now
 
     def lower(self, now: float, base: float, back: float, floor: float, step: float) -> None:
         """Go down from ``base``, the level that was refused, to ``back`` of it; where the peak is confirmed less far, by

@@ -11,8 +11,12 @@ local function tick()
     if s.w[i].u <= now or s.w[i].u > now + 3600 then table.remove(s.w, i) end
   end
   if not learn then s.r, s.ro = nil, nil end
-  if s.r and not grow(s.r, now, terms.rate, learn[3] > 0) then s.r = nil end
-  if s.ro and not grow(s.ro, now, terms.room, learn[4] > 0) then s.ro = nil end
+  if s.pu > now then
+    if s.r then rest(s.r, now) end
+    if s.ro then rest(s.ro, now) end
+  end
+  if s.r and s.pu <= now and not grow(s.r, now, terms.rate, RATE_DOUBLES_S, learn[3] > 0) then s.r = nil end
+  if s.ro and s.pu <= now and not grow(s.ro, now, terms.room, ROOM_DOUBLES_S, learn[4] > 0) then s.ro = nil end
   for i = #s.d, #terms.budgets + 1, -1 do s.d[i] = nil end
   for i = #s.d + 1, #terms.budgets do s.d[i] = {b = 0, n = 0} end
   if now >= s.s2[1] and now < s.s2[1] + 1 then return end

@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -71,7 +71,7 @@ class RedisThrottle:
 
     A lease lives ``lease_life_s`` and is renewed in the background while this process lives and holds it, at most
     ``hold_max_s`` after it was taken or extended (a leak must end). Killed process: its leases are back after
-    ``lease_life_s``.
+    ``lease_life_s``. ``clock`` (epoch seconds) says on which day a budget is; all else goes by Redis's own time.
 
     A lane that nothing bounds costs no call to Redis for each permit: what its answers taught, and a pause another
     worker set, is exchanged every ``NEWS_WAIT_S``.
@@ -86,6 +86,7 @@ class RedisThrottle:
         lease_life_s: float = LEASE_LIFE_S,
         hold_max_s: float = HOLD_MAX_S,
         keeper: Keeper = _KEEPER,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         # The braces keep both keys in one slot of a Redis cluster.
@@ -97,7 +98,8 @@ class RedisThrottle:
         folder = resources.files("adapters.throttle")
         self._script = "".join(folder.joinpath(name).read_text("utf-8") for name in _SCRIPT)
         self._sha = ""
-        self._terms = terms_of(limit, time.time())
+        self._terms = terms_of(limit, clock())
+        self._clock = clock
         self._marks = ""
         self._begin()
 
@@ -151,7 +153,7 @@ class RedisThrottle:
 
     def adjust(self, limit: Limit) -> None:
         """Another limit from the next call on; what was counted and learned stays."""
-        self._terms, self._free_until = terms_of(limit, time.time()), 0.0
+        self._terms, self._free_until = terms_of(limit, self._clock()), 0.0
 
     def status(self) -> LaneStatus:
         """The lane now; needs no permit and no earlier call."""
@@ -226,8 +228,8 @@ class RedisThrottle:
         ]
 
     def _in_force(self) -> Terms:
-        if time.time() >= self._terms.good_until:
-            self._terms = terms_of(self._terms.limit, time.time())
+        if self._clock() >= self._terms.good_until:
+            self._terms = terms_of(self._terms.limit, self._clock())
         return self._terms
 
     def _run(self, verb: str, *args: str) -> Said:

@@ -27,6 +27,7 @@ class Erp:
     inside: int = 0
     accepted: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
+    took: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tokens = float(self.burst)
@@ -96,6 +97,7 @@ class Workers:
                 assert permit is not None
                 if self.erp.enter(at):
                     took_s = self.erp.service(draw.random())
+                    self.erp.took.append((at, took_s))
                     later(took_s, f"ok {took_s}", worker, permit)
                 else:
                     later(0.003, "refused", worker, permit)
