@@ -185,6 +185,8 @@ class Account:
 
     def marks(self) -> Marks:
         """What windows and budgets have counted."""
+        for day, budget, resets in zip(self._days(), self.terms.limit.budgets, self.terms.resets, strict=True):
+            day.wait(budget.calls, resets, self.now, 0)
         return self.meter.used(self.terms.limit.windows, self.now), [(day.began, day.spent) for day in self.days]
 
     def remember(self, marks: Marks) -> None:
