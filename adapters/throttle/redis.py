@@ -22,7 +22,7 @@ from adapters.throttle.status import KEPT_S, LaneStatus, Sample
 from adapters.throttle.terms import Terms, terms_of
 from adapters.throttle.view import sample_of, status_from
 
-LEASE_LIFE_S = 1.8
+LEASE_LIFE_S = 1.6
 """A killed process renews nothing: its leases are back after this time."""
 HOLD_MAX_S = 900.0
 SOCKET_WAIT_S = 0.5

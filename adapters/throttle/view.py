@@ -16,7 +16,7 @@ def status_of(account: Account) -> LaneStatus:
     used, days = account.marks()
     answered, throttled = {}, {}
     for span in (10, 60):
-        answered[span], throttled[span] = counted(list(account.samples), account.now, span)
+        answered[span], throttled[span] = counted([*account.samples, _under_way(account)], account.now, span)
     fuses = {name: state_of(fuse, account.now) for name, fuse in account.fuses.items()}
     return LaneStatus(
         limit=limit,
@@ -39,6 +39,11 @@ def status_of(account: Account) -> LaneStatus:
     )
 
 
+def _under_way(account: Account) -> Sample:
+    at, granted, answered, throttled = account.second
+    return Sample(at, account.rate_now() or None, int(granted), int(answered), int(throttled))
+
+
 def state_of(fuse: Fuse, now: float) -> str:
     """``closed``, ``open`` or ``probing``."""
     if fuse.opens == 0:
@@ -54,7 +59,9 @@ def sample_of(text: str | bytes) -> Sample:
 
 def status_from(limit: Limit, told: Mapping[str, Any], marks: Marks) -> LaneStatus:
     """The account as the script tells of it."""
-    samples = [sample_of(text) for text in told["samples"]]
+    at, granted, answered, throttled = told["second"]
+    under_way = Sample(at, told["rate"] or None, granted, answered, throttled)
+    samples = [*(sample_of(text) for text in told["samples"]), under_way]
     recent, minute = counted(samples, told["now"], 10), counted(samples, told["now"], 60)
     breakers = dict(told["breakers"])
     return LaneStatus(

@@ -149,7 +149,7 @@ full_steps = st.lists(
         st.integers(1, 6),
         st.sampled_from(OPERATIONS),
     ),
-    max_size=80,
+    max_size=50,
 )
 
 
@@ -196,7 +196,7 @@ def _plain(answer: Granted | Denied) -> tuple[object, ...]:
     return (answer.reason, answer.operation, None if hinted else round(answer.wait_s, 3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(full_limits, full_steps)
 def test_redis_and_memory_decide_alike_whatever_is_asked_and_answered(
     limit: Limit, script: list[tuple[str, float, int, str]]
