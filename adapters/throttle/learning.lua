@@ -1,7 +1,7 @@
 -- Learns how much of a limit works; breakers. The same figures and steps as learning.py and breaking.py.
 local BACK, BACK_SURE, STEEP, SURE_FROM, SURE_MOST = 0.7, 0.88, 0.12, 6, 9
 local NEAR, QUICK_S, BEYOND, WANTED_S, FORGET_S = 0.25, 1.0, 1.15, 1.0, 600.0
-local RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 3.0
+local RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
 local TOKENS_PAUSE, PAUSE_MOST_S = 4.0, 30.0
 local LATENCY_S, LATENCY_LEAST, LATENCY_SLACK_S, BEST_FADES, SLOWEST_CUT = 1.0, 5, 0.02, 1.002, 0.5
 local PROBE_WAIT_S = 0.25
@@ -49,7 +49,9 @@ local function felt(p, now, count, total, ratio)
   p.b, p.c, p.t = now, 0, 0
   p.best = p.best == 0 and mean or math.min(mean, p.best * BEST_FADES)
   local most = p.best * ratio + LATENCY_SLACK_S
-  if ratio > 0 and mean > most then return math.max(SLOWEST_CUT, math.min(0.95, most / mean)) end
+  p.slow = ratio > 0 and mean > most and p.slow + 1 or 0
+  -- One slow interval may be a stall of ours.
+  if p.slow > 1 then return math.max(SLOWEST_CUT, math.min(0.95, most / mean)) end
   return 1
 end
 

@@ -21,7 +21,7 @@ QUICK_S = 1.0
 """Refused again within this time, the level was still too high: that says nothing of the peak."""
 BEYOND = 1.15
 """Not refused at this part of the peak, it grows freely."""
-RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 3.0
+RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
 """Calls at once grow slower: what they do to the latency shows a second or two later."""
 WANTED_S = 1.0
 TOKENS_PAUSE = 4.0
@@ -97,9 +97,12 @@ class Pulse:
     count: int = 0
     total: float = 0.0
     best: float = 0.0
+    slow: int = 0
 
     def add(self, now: float, count: int, total_s: float, ratio: float) -> float:
-        """Take ``count`` answers in; returns what part of the level to keep: 1 unless the interval's end shows overload."""
+        """Take ``count`` answers in; returns what part of the level to keep: 1 unless the end of a
+        second slow interval in a row shows overload.
+        """
         self.count += count
         self.total += total_s
         if now - self.began < LATENCY_S or self.count < LATENCY_LEAST:
@@ -108,7 +111,9 @@ class Pulse:
         self.began, self.count, self.total = now, 0, 0.0
         self.best = mean if self.best == 0 else min(mean, self.best * BEST_FADES)
         most = self.best * ratio + LATENCY_SLACK_S
-        return max(SLOWEST_CUT, min(0.95, most / mean)) if ratio > 0 and mean > most else 1.0
+        self.slow = self.slow + 1 if ratio > 0 and mean > most else 0
+        # One slow interval may be a stall of ours.
+        return max(SLOWEST_CUT, min(0.95, most / mean)) if self.slow > 1 else 1.0
 
 
 @dataclass(slots=True)

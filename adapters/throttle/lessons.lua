@@ -59,7 +59,7 @@ local function good(operation, count, total)
   s.sk = 0
   pace_add(s.pc, now, count, total)
   if not learn or learn[6] == 0 then return end
-  if not s.q[operation] then s.q[operation] = {b = now, c = 0, t = 0, best = 0} end
+  if not s.q[operation] then s.q[operation] = {b = now, c = 0, t = 0, best = 0, slow = 0} end
   local back = felt(s.q[operation], now, count, total, learn[6])
   if back < 1 then slowed(back) end
 end

@@ -14,6 +14,12 @@ from adapters.throttle.terms import terms_of
 from adapters.throttle.view import status_of
 
 
+def steady_clock() -> Callable[[], float]:
+    """Epoch seconds that never step: the machine's time now, carried on by its monotonic clock."""
+    since = time.time() - time.monotonic()
+    return lambda: time.monotonic() + since
+
+
 class LocalThrottle:
     """One account's limiter for one process: for tests, for a single worker without Redis, and for the safe share.
 
@@ -30,9 +36,9 @@ class LocalThrottle:
         *,
         full: bool = True,
         hold_max_s: float = 900.0,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._clock = clock
+        self._clock = clock = clock or steady_clock()
         self._lock = threading.Lock()
         now, terms = clock(), terms_of(limit, clock())
         meter = Meter(float(terms.burst) if full else 0.0, now)

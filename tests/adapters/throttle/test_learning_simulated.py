@@ -88,4 +88,4 @@ def test_a_target_that_only_grows_slow_is_worked_at_its_knee(seed: int, preset: 
     after = [at for at in erp.accepted if at >= 20]
     assert len(after) >= 0.9 * (6 / 0.2) * 40
     # Six at once are all that is served, in 0.2 s: with all 32 it let through nobody would be served in less than a second.
-    assert mean(took_s for at, took_s in erp.took if at >= 20) <= 0.4
+    assert mean(took_s for at, took_s in erp.took if at >= 20) <= 0.5
