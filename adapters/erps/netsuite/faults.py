@@ -82,7 +82,7 @@ def misplaced(operation: str, kind: str) -> Rejected:
 def _not_sent(exchange: NotSent) -> Throttled | Unavailable:
     if exchange.wait_s is None:
         return Unavailable(exchange.reason)
-    return Throttled(exchange.reason, exchange.wait_s if math.isfinite(exchange.wait_s) else None)
+    return Throttled(exchange.reason, exchange.wait_s if math.isfinite(exchange.wait_s) else None, own=True)
 
 
 def _told(answer: Answer, name: str, *, writes: bool) -> Told:

@@ -63,7 +63,7 @@ def _wait_s(answer: Answer) -> float | None:
 def _not_sent(answer: NotSent) -> Fault:
     if answer.wait_s is None:
         return Unavailable(answer.reason)
-    return Throttled(answer.reason, answer.wait_s if math.isfinite(answer.wait_s) else None)
+    return Throttled(answer.reason, answer.wait_s if math.isfinite(answer.wait_s) else None, own=True)
 
 
 def _in_doubt(reason: str, *, writes: bool) -> Fault:
