@@ -70,8 +70,8 @@ def test_a_recorded_refusal_has_its_meaning(name: str, meaning: object) -> None:
         (_answer(302, ""), Unavailable, Uncertain),
         (Lost("cut"), Unavailable, Uncertain),
         (NotSent("refused"), Unavailable("refused"), Unavailable("refused")),
-        (NotSent("no call free", 3.0), Throttled("no call free", 3.0), Throttled("no call free", 3.0)),
-        (NotSent("no throttle", float("inf")), Throttled("no throttle", None), Throttled("no throttle", None)),
+        (NotSent("no call free", 3.0), Throttled("no call free", 3.0, own=True), Throttled("no call free", 3.0, own=True)),
+        (NotSent("no throttle", float("inf")), Throttled("no throttle", own=True), Throttled("no throttle", own=True)),
     ],
 )
 def test_an_answer_means_doubt_only_where_something_may_have_changed(

@@ -1,0 +1,115 @@
+"""Makes the sales of many orders together: each decides its next step by its own state, and steps of one name go out as one call.
+
+A round reads all sales by their keys, lets each chain decide, and sends what they decided: create, rewrite, quote, confirm. The
+first round reads nothing: keys are unique, so creating blindly is safe. New orders take five requests, however many they are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from adapters.erps.base import Undone
+from adapters.erps.tryton.chain import MOST_ROUNDS, Steps
+from adapters.erps.tryton.faults import Fault, Moved, Taken
+from adapters.erps.tryton.options import TrytonOptions
+from adapters.erps.tryton.records import HEAD_FIELDS, Sale
+from adapters.erps.tryton.rpc import RolledBack, Rpc, Told
+from adapters.erps.tryton.sales import SaleChain
+from adapters.erps.tryton.session import read_sale
+from adapters.erps.tryton.wire import SALE, Request
+from adapters.http.caller import Caller
+from canonical.outcome import AlreadyDone, Conflict, Done, Outcome, Unavailable
+
+_ORDER = ("sale.create", "sale.write", "sale.draft", "sale.quote", "sale.confirm")
+
+Failed = Fault | RolledBack
+"""Ends the batch where it stands; what was made is found by its key and continued."""
+
+
+def make_sales(chains: Sequence[SaleChain], rpc: Rpc, caller: Caller, options: TrytonOptions) -> Sequence[Outcome | Undone]:
+    """One outcome for each chain. Undone where a call was refused for all: posting any of them again continues it."""
+    return _Batch(chains, rpc, caller, options).run() if chains else []
+
+
+class _Batch:
+    """The sales of one call; used once."""
+
+    def __init__(self, chains: Sequence[SaleChain], rpc: Rpc, caller: Caller, options: TrytonOptions) -> None:
+        self._chains = chains
+        self._rpc = rpc
+        self._caller = caller
+        self._shop = options.shop
+        self._ends: dict[str, Outcome] = {}
+        self._wrote: set[str] = set()
+
+    def run(self) -> list[Outcome | Undone]:
+        sales: Mapping[str, Sale] | Failed = {}
+        for _ in range(MOST_ROUNDS):
+            failed = sales if isinstance(sales, Failed) else self._round(sales)
+            if failed is not None:
+                return self._answers(Undone(failed.refusal) if isinstance(failed, RolledBack) else failed)
+            if not self._open():
+                break
+            sales = self._read()
+        return self._answers(Conflict("the records keep changing: another user or integration works on them"))
+
+    def _answers(self, of_the_rest: Outcome | Undone) -> list[Outcome | Undone]:
+        return [self._ends.get(chain.web_id, of_the_rest) for chain in self._chains]
+
+    def _open(self) -> list[SaleChain]:
+        return [chain for chain in self._chains if chain.web_id not in self._ends]
+
+    def _round(self, sales: Mapping[str, Sale]) -> Failed | None:
+        """Decide for each sale and send what was decided, in one call a step."""
+        wanted: dict[str, list[tuple[SaleChain, Request]]] = {}
+        for chain in self._open():
+            decision = chain.decide(sales.get(chain.web_id), frozenset())
+            if isinstance(decision, Steps):
+                for request in decision.requests:
+                    wanted.setdefault(request.name, []).append((chain, request))
+            else:
+                self._ends[chain.web_id] = self._end(chain, decision)
+        for name in sorted(wanted, key=_ORDER.index):
+            answer = self._send(name, wanted[name])
+            if isinstance(answer, Moved | Taken):
+                return None
+            if not isinstance(answer, Told):
+                return answer
+            self._wrote |= {chain.web_id for chain, _ in wanted[name]}
+        return None
+
+    def _end(self, chain: SaleChain, decision: AlreadyDone | Fault) -> Outcome:
+        if isinstance(decision, AlreadyDone) and chain.web_id in self._wrote:
+            return Done(decision.remote_id)
+        return decision
+
+    def _send(self, name: str, asked: Sequence[tuple[SaleChain, Request]]) -> Told | Moved | Taken | Failed:
+        requests = [request for _, request in asked]
+        params: Iterable[object]
+        if name == "sale.create":
+            params = [[request.values for request in requests]]
+        elif name == "sale.write":
+            params = [part for request in requests for part in ([request.id], request.values)]
+        else:
+            params = [[request.id for request in requests]]
+        return self._rpc.call(self._caller, f"{name}.batch", f"{SALE}.{name.partition('.')[2]}", *params)
+
+    def _read(self) -> Mapping[str, Sale] | Failed:
+        keys = [chain.web_id for chain in self._open()]
+        domain = [["web_shop", "=", self._shop], ["web_id", "in", keys]]
+        fields = ["web_id", *HEAD_FIELDS]
+        told = self._rpc.call(self._caller, "sale.find.batch", f"{SALE}.search_read", domain, 0, None, None, fields, writes=False)
+        if isinstance(told, Moved | Taken):
+            return Unavailable("sale.find.batch: refused as a change would be")
+        return _sales_in(told.result) if isinstance(told, Told) else told
+
+
+def _sales_in(records: Any) -> Mapping[str, Sale] | Unavailable:
+    found: dict[str, Sale] = {}
+    for record in records if isinstance(records, list) else [None]:
+        if not isinstance(record, Mapping) or "lines." not in record:
+            return Unavailable("sale.find.batch: the answer is of an unknown shape")
+        sale = read_sale({**record, "lines": record["lines."]}, "sale.find.batch")
+        if not isinstance(sale, Sale):
+            return Unavailable("sale.find.batch: a sale in the answer is of an unknown shape")
+        found[str(record.get("web_id"))] = sale
+    return found
