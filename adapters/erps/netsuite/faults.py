@@ -69,6 +69,11 @@ def meaning_of(exchange: Exchange, name: str, *, writes: bool) -> Meaning:
     return (CODES.get(told.code) or STATUSES.get(told.status) or _doubtful)(told)
 
 
+def code_of(answer: Answer) -> str:
+    """NetSuite's own error code of an answer, empty for none."""
+    return _envelope(answer)[0]
+
+
 def in_doubt(reason: str, *, writes: bool) -> Uncertain | Unavailable:
     """The request may have taken effect: on a write that is looked up, a read is simply asked again."""
     return Uncertain(reason) if writes else Unavailable(reason)
