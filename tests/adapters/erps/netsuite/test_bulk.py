@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from adapters.erps.base import batch_of
 from adapters.erps.netsuite.bulk import FEWEST, MOST_AT_ONCE
 from adapters.erps.netsuite.keys import order_key
 from canonical.order import Order
@@ -49,9 +50,9 @@ def test_new_orders_are_created_once_each_by_one_request_and_one_query(bench: Ne
 def test_only_new_orders_go_out_together_and_only_where_the_option_says_so(
     bench: NetSuiteBench, netsuite_bench: NetSuiteBench
 ) -> None:
-    assert bench.erp.batch("order.create") == MOST_AT_ONCE
-    assert bench.erp.batch("order.update") == 1
-    assert netsuite_bench.erp.batch("order.create") == 1
+    assert batch_of(bench.erp, "order.create") == MOST_AT_ONCE
+    assert batch_of(bench.erp, "order.update") == 1
+    assert batch_of(netsuite_bench.erp, "order.create") == 1
     with pytest.raises(ConfigError, match="did you mean 'async'"):
         bench.with_options(batch="asinc")
 
