@@ -7,7 +7,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 from adapters.http.caller import Caller
 from adapters.http.target import Target
 from canonical.order import Order
-from canonical.outcome import Finding, Outcome, Rejected
+from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
 from canonical.shipment import Shipment
 
@@ -96,11 +96,11 @@ class Erp(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """Nothing of this posting took effect because a batch that is all or nothing was refused: it, or another posting of that
-    batch, is to blame. The step posts smaller parts until the one that is refused stands alone.
+    """A posting that its batch did not make, without anything being known against the posting itself: a batch that is all or
+    nothing was refused, for it or for another one. Posting it again is safe: the step posts smaller parts, at last it alone.
     """
 
-    refusal: Rejected
+    reason: str
 
 
 @runtime_checkable
@@ -115,8 +115,8 @@ class BatchErp(Protocol):
         ...
 
     def post_batch(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
-        """Make several effects happen; one answer for each posting, in their order. What the answer to was lost is
-        Uncertain for every posting it concerned.
+        """Make several effects happen; one answer for each posting, in their order. A lost answer leaves every posting that
+        it concerned Uncertain.
         """
         ...
 

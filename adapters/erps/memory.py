@@ -134,7 +134,7 @@ class MemoryBatchErp(MemoryErp):
             refusals = [self.refused.get(effect.key) for effect in effects]
             blamed = next((refusal for refusal in refusals if refusal), None)
             if self.atomic and blamed is not None:
-                return [Undone(blamed)] * len(postings)
+                return [Undone(blamed.reason)] * len(postings)
             made: list[Outcome] = []
             for effect, refusal in zip(effects, refusals, strict=True):
                 made.append(refusal or (Uncertain("lost") if planned == "lost before" else Done(self._make(effect))))

@@ -4,22 +4,22 @@
                                                                                -> what is not there is posted alone
 
 A result of each task would take a request an order; the query takes one for all, and an order that the job did not make is
-told why when it is posted alone. Oracle's help: "Executing Batch Operations", "REST Web Services Request Processing"
-(chapter_161251386312: jobs and the idempotency key), "Executing SuiteQL Queries Through REST Web Services".
+Undone: posted alone by the step, it is made or told why not. Oracle's help: "REST Web Services Request Processing"
+(chapter_161251386312: jobs and the idempotency key) and "Executing SuiteQL Queries Through REST Web Services".
 """
 
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.erps.base import Posting
+from adapters.erps.base import Posting, Undone
 from adapters.erps.netsuite.faults import Fault, code_of, in_doubt, misplaced
 from adapters.erps.netsuite.keys import order_key
 from adapters.erps.netsuite.options import NetSuiteOptions
-from adapters.erps.netsuite.orders import RECORD, Orders
+from adapters.erps.netsuite.orders import RECORD
 from adapters.erps.netsuite.sales import order_body
 from adapters.erps.netsuite.wire import Ask, Body, Wire, met
 from adapters.http.answers import Answer, Exchange
@@ -32,7 +32,7 @@ MOST_AT_ONCE = 100
 """Records of one request, Oracle's limit."""
 
 FEWEST = 5
-"""A request for fewer takes more calls than posting them one by one: it, at least one look at the job, and the query."""
+"""A request for fewer takes as many calls as posting them one by one: it, at least one look at the job, and the query."""
 
 _NAMESPACE = uuid.UUID("6f0d8a1e-6f55-5b0e-9c43-3b6f0a2f7d11")
 _COLLECTION = "application/vnd.oracle.resource+json; type=collection"
@@ -51,13 +51,12 @@ class _Item:
 class BulkOrders:
     """New orders of one account. Thread-safe."""
 
-    def __init__(self, wire: Wire, options: NetSuiteOptions, orders: Orders, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, wire: Wire, options: NetSuiteOptions, sleep: Callable[[float], None] = time.sleep) -> None:
         self._wire = wire
         self._options = options
-        self._orders = orders
         self._sleep = sleep
 
-    def create(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome]:
+    def create(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
         """One outcome for each posting. A job that is not over in time, or whose result is not told, leaves them in doubt."""
         read = [self._item(posting) for posting in postings]
         items = [item for item in read if isinstance(item, _Item)]
@@ -74,31 +73,19 @@ class BulkOrders:
         key = order_key(order.source, order.key)
         return _Item(posting, order, key, {**body, "externalId": key})
 
-    def _created(self, items: Sequence[_Item], caller: Caller) -> Iterator[Outcome]:
+    def _created(self, items: Sequence[_Item], caller: Caller) -> Sequence[Outcome | Undone]:
         if len(items) < FEWEST:
-            return self._one_by_one(items, {}, caller)
+            return [Undone("too few for a request of their own")] * len(items)
         job = self._submit(items, caller)
         if isinstance(job, Rejected):
-            # Not one of them was taken, for a reason that need not be theirs: the role, the record type, the request itself.
-            return self._one_by_one(items, {}, caller)
+            return [Undone(job.reason)] * len(items)
         if not isinstance(job, str):
-            return iter([job] * len(items))
+            return [job] * len(items)
         there = self._there(items, caller) if self._over(job, caller) else in_doubt(f"job {job} is not over", writes=True)
         if not isinstance(there, Mapping):
-            return iter([Uncertain(there.reason)] * len(items))
-        return self._one_by_one(items, there, caller)
-
-    def _one_by_one(self, items: Sequence[_Item], there: Mapping[str, str], caller: Caller) -> Iterator[Outcome]:
-        """Done for what is there; the rest is posted alone, until the account is full or down."""
-        stopped: Throttled | Unavailable | None = None
-        for item in items:
-            if item.key in there:
-                yield Done(there[item.key])
-                continue
-            outcome = stopped or self._orders.create(item.posting, item.order, caller)
-            if isinstance(outcome, Throttled | Unavailable):
-                stopped = outcome
-            yield outcome
+            return [Uncertain(there.reason)] * len(items)
+        undone = Undone(f"job {job} did not make it")
+        return [Done(there[item.key]) if item.key in there else undone for item in items]
 
     def _submit(self, items: Sequence[_Item], caller: Caller) -> str | Fault:
         """The job's number. The key lets a request whose answer was lost be sent once more without being worked on twice."""

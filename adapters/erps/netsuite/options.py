@@ -19,7 +19,8 @@ class NetSuiteOptions:
     ``guest_customer``, ``location``, ``tax_code`` and ``adjustment_item`` stand in where a cross-reference is missing.
     Without an entry in ``currencies`` a currency is referred to by its ISO code as external id. The ``*_field`` names are
     custom fields the account must have: the version marker, our key of a line, and the correlation id.
-    ``batch = "async"`` lets new orders go out up to 100 at once as one asynchronous request, looked after for ``batch_wait_s``.
+    ``batch = "async"`` lets new orders go out up to 100 at once as one asynchronous request, looked after for ``batch_wait_s``:
+    keep it below the target's ``posting_time_s``.
     ``auth = "oauth2"`` takes ``client_id`` and ``certificate_id``; the secret is then the certificate's private key (PEM).
     """
 

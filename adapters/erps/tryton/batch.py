@@ -46,7 +46,7 @@ class _Batch:
         for _ in range(MOST_ROUNDS):
             failed = sales if isinstance(sales, Failed) else self._round(sales)
             if failed is not None:
-                return self._answers(Undone(failed.refusal) if isinstance(failed, RolledBack) else failed)
+                return self._answers(Undone(failed.reason) if isinstance(failed, RolledBack) else failed)
             if not self._open():
                 break
             sales = self._read()

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.erps.tryton.faults import Fault, Moved, Taken, fault_of, refusal_of, refuse
+from adapters.erps.tryton.faults import Fault, Moved, Taken, fault_of, refusal_of
 from adapters.erps.tryton.options import Keys, TrytonOptions
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
-from canonical.outcome import Conflict, Rejected, Unavailable, Uncertain
+from canonical.outcome import Conflict, Unavailable, Uncertain
 
 PATH = "/rpc/"
 _JSON = ("content-type", "application/json")
@@ -34,7 +34,7 @@ class Told:
 class RolledBack:
     """The method was refused: nothing of it took effect, for any of its records."""
 
-    refusal: Rejected
+    reason: str
 
 
 class Rpc:
@@ -104,14 +104,8 @@ def _refused(error: object, name: str) -> RolledBack | Moved | Taken | Conflict:
         # A warning tells its own name first, an error its text.
         said = str(details[1] if kind == "UserWarning" and len(details) > 1 else details[0])
         meaning = refusal_of(said, said, name)
-        return meaning if isinstance(meaning, Moved | Taken) else RolledBack(_as_rejected(meaning, name))
-    return RolledBack(_as_rejected(None, name))
-
-
-def _as_rejected(meaning: Fault | None, name: str) -> Rejected:
-    if isinstance(meaning, Rejected):
-        return meaning
-    return refuse("failed", f"{name} failed; Tryton's own log has the cause", "see Tryton's log by time, settle it, then retry")
+        return meaning if isinstance(meaning, Moved | Taken) else RolledBack(meaning.reason)
+    return RolledBack(f"{name} failed; Tryton's own log has the cause")
 
 
 def _plain(answer: Answer) -> Answer:

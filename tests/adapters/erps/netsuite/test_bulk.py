@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from adapters.erps.base import batch_of
+from adapters.erps.base import Undone, batch_of
 from adapters.erps.netsuite.bulk import FEWEST, MOST_AT_ONCE
 from adapters.erps.netsuite.keys import order_key
 from canonical.order import Order
@@ -57,24 +57,34 @@ def test_only_new_orders_go_out_together_and_only_where_the_option_says_so(
         bench.with_options(batch="asinc")
 
 
-def test_few_orders_are_posted_one_by_one_because_that_takes_fewer_requests(bench: NetSuiteBench) -> None:
-    many = orders(bench, FEWEST - 1)
+def test_few_orders_are_left_to_be_posted_alone_because_that_takes_no_more_requests(bench: NetSuiteBench) -> None:
+    outcomes = bench.post_batch(*orders(bench, FEWEST - 1))
 
-    outcomes = bench.post_batch(*many)
-
-    assert all(isinstance(outcome, Done) for outcome in outcomes)
-    assert bench.spent == len(many)
+    assert all(isinstance(outcome, Undone) for outcome in outcomes)
+    assert bench.spent == 0
 
 
-def test_an_item_the_account_refuses_is_refused_alone_with_its_reason(bench: NetSuiteBench) -> None:
+def test_an_item_the_account_refuses_is_left_undone_and_told_why_when_it_is_posted_alone(bench: NetSuiteBench) -> None:
     many = orders(bench)
     bench.arm({"kind": "poison", "external_id": eid(many[3])})
 
     outcomes = bench.post_batch(*many)
+    alone = bench.post("order.create", many[3])
 
-    assert isinstance(outcomes[3], Rejected)
-    assert outcomes[3].code == "netsuite.invalid_content"
+    assert [type(outcome) for outcome in outcomes] == [Done, Done, Done, Undone, Done, Done, Done, Done]
+    assert isinstance(alone, Rejected)
+    assert alone.code == "netsuite.invalid_content"
     assert [bench.effects(order) for order in many] == [1, 1, 1, 0, 1, 1, 1, 1]
+
+
+def test_a_request_the_account_refuses_as_a_whole_leaves_every_order_to_be_posted_alone(bench: NetSuiteBench) -> None:
+    many = orders(bench)
+    bench.arm({"kind": "poison", "operation": "salesOrder.batch"})
+
+    outcomes = bench.post_batch(*many)
+
+    assert all(isinstance(outcome, Undone) for outcome in outcomes)
+    assert bench.spent == 1
 
 
 def test_an_order_that_lacks_an_item_is_refused_before_anything_is_sent_for_it(bench: NetSuiteBench) -> None:
