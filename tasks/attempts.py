@@ -85,18 +85,20 @@ class Attempts:
             except Exception as error:  # noqa: BLE001  the outermost step parks what it cannot name, and keeps the part going
                 tell_defect(row, error)
                 outcome = _defect(self._name, error)
-        self._conclude(row, outcome, started_at)
+            self._conclude(row, outcome, started_at)
         return not isinstance(outcome, Rejected)
 
     def _post_batch(self, rows: Sequence[Claimed], started_at: datetime) -> list[Claimed]:
         """Post rows in one batch; returns those that were refused together."""
         undone: list[Claimed] = []
         for row in rows:
-            tell_start(row)
+            with bind(correlation_id=row.correlation_id):
+                tell_start(row)
         for row, outcome in zip(rows, self._outcomes(rows), strict=True):
             if isinstance(outcome, Undone):
                 undone.append(row)
-            else:
+                continue
+            with bind(correlation_id=row.correlation_id):
                 self._conclude(row, outcome, started_at)
         return undone
 

@@ -1,4 +1,7 @@
-"""Tells what becomes of a delivery's attempt: the events of the outermost step, each with the row it is about."""
+"""Tells what becomes of a delivery's attempt: the events of the outermost step, each with the row it is about.
+
+They are told where the row's correlation id is bound.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +28,6 @@ def tell_start(row: Claimed) -> None:
     """A posting begins."""
     emit(
         Name.DELIVERY_POST_START,
-        correlation_id=row.correlation_id,
         delivery_id=row.id,
         target=row.target,
         operation=row.operation,
@@ -45,7 +47,6 @@ def tell_pause(target: str, wait_s: float, reason: str) -> None:
 def tell_attempt(row: Claimed, outcome: Outcome, fate: Fate, started_at: datetime, now: datetime) -> None:
     """An attempt ended: one event for what is done, one more for what is tried again or parked."""
     told: dict[str, Any] = {
-        "correlation_id": row.correlation_id,
         "delivery_id": row.id,
         "key": row.business_key,
         "target": row.target,

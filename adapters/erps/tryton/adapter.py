@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
-from adapters.erps.tryton.batch import make_sales
+from adapters.erps.tryton.batch import Pace, make_sales
 from adapters.erps.tryton.cancels import CancelChain
 from adapters.erps.tryton.chain import Chain, look_up, run
 from adapters.erps.tryton.faults import Fault, refuse
@@ -46,6 +46,7 @@ class Tryton:
         self.max_execution_s = account.max_execution_s
         self._options = options
         self._rpc = Rpc(options, keys_of(account, options))
+        self._pace = Pace()
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         """Items, taxes by title and, without a charge product, charges of an order. Shipments and returns take the
@@ -92,7 +93,7 @@ class Tryton:
             fault = refuse("operation", f"{posting.operation} goes out alone", "report it with the delivery's id")
             found.append(chain if isinstance(chain, Rejected | SaleChain) else fault)
         chains = [chain for chain in found if isinstance(chain, SaleChain)]
-        made = iter(make_sales(chains, self._rpc, caller, self._options))
+        made = iter(make_sales(chains, self._rpc, caller, self._options, self._pace))
         return [next(made) if isinstance(one, SaleChain) else one for one in found]
 
     def _chain(self, posting: Posting) -> Chain | Rejected:
