@@ -54,7 +54,7 @@ class Attempts:
         return 1 if self._probe else batch_of(self._erp, operation)
 
     def _post(self, rows: Sequence[Claimed], *, refused: bool = False) -> bool:
-        """Post rows together, False if any of them was refused. ``refused``: together they are known to be."""
+        """Post rows together; False if any of them was refused. ``refused``: sent together they would be, so they are not."""
         started_at = self._context.now()
         if self._stopped is None:
             self._hold(started_at)
@@ -89,7 +89,7 @@ class Attempts:
         return not isinstance(outcome, Rejected)
 
     def _post_batch(self, rows: Sequence[Claimed], started_at: datetime) -> list[Claimed]:
-        """Post rows in one batch; returns those that were refused together."""
+        """Post rows in one batch; returns those it left undone."""
         undone: list[Claimed] = []
         for row in rows:
             with bind(correlation_id=row.correlation_id):
@@ -146,7 +146,7 @@ class Attempts:
     def _hold(self, now: datetime) -> None:
         """Keep the claims of what is not settled for one more posting; rows that are no longer ours are let go."""
         target = self._target
-        if self._sent_until - now >= target.posting_time_s * SECOND:
+        if not self._open or self._sent_until - now >= target.posting_time_s * SECOND:
             return
         self._sent_until = now + 2 * target.posting_time_s * SECOND
         until = self._sent_until + target.max_execution_s * SECOND

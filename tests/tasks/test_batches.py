@@ -300,3 +300,21 @@ def a_row(row_id: int, *, operation: str = "order.create", uncertain: bool = Fal
         accepted_at=MORNING,
         calls=1,
     )
+
+
+def test_rows_whose_claims_were_lost_meanwhile_are_left_to_who_holds_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    letter = told(world, 24)
+    posting = MemoryBatchErp.post_batch
+
+    def overtaken(self: MemoryBatchErp, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
+        world.clock.move(2 * world.context.fleet.targets[TARGET].posting_time_s)
+        with world.ledger.write() as session:
+            session.exec_driver_sql("update deliveries set claim = 'another worker'")
+        return posting(self, postings, caller)
+
+    monkeypatch.setattr(MemoryBatchErp, "post_batch", overtaken)
+
+    deliver_part(world, letter)
+
+    assert world.erp.requests == [8]
+    assert states(world) == {"claimed": 24}

@@ -1,7 +1,7 @@
 """New orders made together in a real Tryton: once each, continued where they stand, halved where one of them is refused."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -15,9 +15,12 @@ from adapters.http.client import Client
 from adapters.throttle.base import Ask, Denied, Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.outcome import Absent, AlreadyDone, Done, Outcome, Rejected, Unavailable, Uncertain
+from ledger.deliveries import Claimed
+from tasks.attempts import Attempts
 from tests.adapters.erps.tryton.conftest import Line
-from tests.adapters.erps.tryton.documents import Desk, line
+from tests.adapters.erps.tryton.documents import NOW, Desk, line
 from tests.proxy import Proxy
+from tests.tasks.world import TARGET, a_world
 from tests.tryton_erp import LOGIN, TrytonErp
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("tryton"), pytest.mark.timeout(600)]
@@ -31,7 +34,7 @@ class Bulk(Line):
 
     def post_batch(self, postings: Sequence[Posting]) -> Sequence[Outcome | Undone]:
         assert isinstance(self.erp, BatchErp)
-        with self._caller() as caller:
+        with self.caller() as caller:
             return self.erp.post_batch(postings, caller)
 
 
@@ -251,3 +254,45 @@ class Behind:
         while isinstance(permit := self._throttle.acquire(Ask(1)), Denied):
             threading.Event().wait(permit.wait_s)
         return permit
+
+
+def test_the_one_order_tryton_refuses_is_parked_and_its_batch_is_made(
+    bulk: Bulk, tryton: TrytonErp, proxy: Proxy, sqlite_url: str, request: pytest.FixtureRequest
+) -> None:
+    many = desks(tryton, request, 6)
+    unknown = {"item": {"SKU-0001": "999999", "SKU-0002": "2"}}
+    rows = [a_row(n, desk, unknown if n == 4 else {}) for n, desk in enumerate(many)]
+    with a_world(sqlite_url) as world, bulk.caller() as caller:
+        context = replace(world.context, erps={TARGET: bulk.erp})
+
+        settled = Attempts(context, TARGET, caller).run(rows)
+
+    assert {s.id: s.failure.code for s in settled if s.failure} == {4: "tryton.unknown_record"}
+    assert sorted(s.id for s in settled if s.state == "done") == [0, 1, 2, 3, 5]
+    assert_once_each([*many[:4], many[5]])
+    assert many[4].sales() == []
+
+
+def a_row(row_id: int, desk: Desk, more: Mapping[str, Mapping[str, str]]) -> Claimed:
+    """The order as the ledger hands it out."""
+    references = {kind: dict(known) for kind, known in desk.references().by_kind.items()} | dict(more)
+    return Claimed(
+        id=row_id,
+        claim="claim",
+        target=TARGET,
+        operation="order.create",
+        version=1,
+        business_key=f"order/{desk.key}",
+        domain="orders",
+        cls="normal",
+        references=references,
+        correlation_id="trace",
+        uncertain=False,
+        attempts=0,
+        lost_claims=0,
+        body=desk.order().model_dump_json(),
+        order_body=None,
+        order_remote_id=None,
+        accepted_at=NOW,
+        calls=1,
+    )
