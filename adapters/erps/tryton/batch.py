@@ -26,7 +26,7 @@ _ORDER = ("sale.create", "sale.write", "sale.draft", "sale.quote", "sale.confirm
 CALL_S = 5.0
 """A call should take no longer: proxies give up after some 20 s, and what was made by then is in doubt."""
 
-_FIRST_GUESS_S = {"sale.confirm": 1.0}
+_FIRST_GUESS_S = {"sale.confirm": 2.5}
 _OTHER_GUESS_S = 0.2
 
 Failed = Fault | RolledBack
