@@ -127,7 +127,8 @@ class Attempts:
         """Spare the target the rest of the part, and tell the limiter why."""
         self._stopped = replace(fate, failure=None, state="retrying", wait_s=max(fate.wait_s, 1.0))
         throttle = self._context.throttles[self._name]
-        if isinstance(outcome, Throttled) and not outcome.own:
+        # A refusal told by the status has been reported already: only the adapter can read one out of a body.
+        if isinstance(outcome, Throttled) and not outcome.own and not self._caller.throttled:
             throttle.report(Report(row.operation, took_s, "throttled", outcome.retry_after_s))
         if fate.pause_s is not None:
             throttle.pause(fate.pause_s, type(outcome).__name__)

@@ -61,6 +61,7 @@ class Caller:
         self._throttle = throttle
         self._permit = permit
         self._unspent = permit.calls
+        self._throttled = False
         self._wait_max_s = wait_max_s
         self._stop = stop or threading.Event()
         self._observe = observe
@@ -69,6 +70,11 @@ class Caller:
     def unspent(self) -> int:
         """Calls of the permit not yet spent."""
         return self._unspent
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the last answer was reported to the throttle as a refusal for the target's limits."""
+        return self._throttled
 
     def send(
         self,
@@ -140,8 +146,10 @@ class Caller:
 
     def _report(self, outcome: Exchange, elapsed_s: float) -> None:
         # Out of reach nobody can learn from it, and the exchange has its outcome.
+        lesson = _lesson(self._permit.operation, outcome, elapsed_s)
+        self._throttled = lesson.verdict == "throttled"
         with contextlib.suppress(OutOfReachError):
-            self._throttle.report(_lesson(self._permit.operation, outcome, elapsed_s))
+            self._throttle.report(lesson)
 
     def _tell(self, operation: str, method: str, outcome: Exchange, elapsed_s: float) -> None:
         status_class, throttled = _seen(outcome)

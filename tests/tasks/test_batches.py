@@ -318,3 +318,15 @@ def test_rows_whose_claims_were_lost_meanwhile_are_left_to_who_holds_them(world:
 
     assert world.erp.requests == [8]
     assert states(world) == {"claimed": 24}
+
+
+def test_a_refusal_that_the_caller_has_reported_is_not_counted_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    letter = told(world, 2)
+    throttle = Seen()
+    world.erp.script.append(Throttled("too many", 3.0))
+    monkeypatch.setattr(Caller, "throttled", True)
+
+    run(replace(world.context, throttles={TARGET: throttle}), Message(letter.queue, letter.rows), Granted("lease", 1))
+
+    assert throttle.reports == []
+    assert throttle.pauses == [3.0]

@@ -230,3 +230,21 @@ def test_an_answers_own_figures_are_told(server: Server) -> None:
         caller.send("GET", "/a", operation="order.find")
 
     assert throttle.seen[0].hints == Hints(remaining=1, limit=40)
+
+
+def test_a_caller_knows_whether_its_last_answer_was_reported_as_a_refusal(server: Server) -> None:
+    throttle, replies = LocalThrottle(Limit()), [b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", OK]
+
+    def talk(peer: Peer) -> None:
+        for reply in replies:
+            peer.read()
+            peer.say(reply)
+
+    server.talks = [talk]
+    caller = Caller(Client(Target("books", server.url)), throttle, permit_of(throttle, 2))
+    told = []
+    for _ in replies:
+        caller.send("GET", "/a", operation="order.find")
+        told.append(caller.throttled)
+
+    assert told == [True, False]
