@@ -11,6 +11,7 @@ from kombu import Exchange, Queue
 from routing import names
 from workers import control
 from workers.fetch.consumer import SafeConsumer, Serving
+from workers.fetch.parts import Rules
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import Plan
 from workers.pools import STOP_WAIT_S, ProcessPool, ThreadPool
@@ -31,17 +32,19 @@ def make_app(
     families: Iterable[str],
     plan: Plan,
     permits: PermitBook,
+    rules: Mapping[str, Rules],
     task_events: bool = True,
     tls: Mapping[str, Any] | None = None,
     name: str = "millrace",
 ) -> Celery:
-    """The app of one worker. ``queues`` are all work queues of the topology, ``families`` those it begins with.
+    """The app of one worker. ``queues`` are all work queues of the topology, ``families`` the lanes it begins with, ``rules``
+    bounds the parts in which the messages of each target are handed out.
 
     Nothing is connected or declared. Register the tasks on it with ``tasks.celery_tasks.register``, giving
     ``permits.hand_over`` as ``permit_of``.
     """
     known = {queue: _undeclared(queue) for queue in queues}
-    serving = Serving(tuple(families), known, plan, permits)
+    serving = Serving(tuple(families), known, plan, permits, rules)
     app = Celery(name, set_as_current=False)
     app.conf.update(
         _reliability()

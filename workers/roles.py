@@ -25,7 +25,7 @@ from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
 from telemetry import Name, backlog, emit, logs, metrics
-from workers.bootstrap import build_channels, build_context, close_context, now, per_process
+from workers.bootstrap import build_channels, build_context, close_context, limits_of, now, per_process
 
 
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
@@ -108,6 +108,7 @@ def run_worker(
     """Work on one pool's families until a signal comes. Raises ConfigError."""
     from tasks.celery_tasks import register
     from workers.app import make_app, make_worker, use_own_logging, when_ready
+    from workers.fetch.parts import Rules
     from workers.fetch.permits import PermitBook
     from workers.plan import LedgerPlan
 
@@ -119,12 +120,14 @@ def run_worker(
     parent = build_context(settings, secrets)
     permits = PermitBook(parent.throttles)
     topology = topology_of(settings)
+    limits = limits_of(settings.fleet)
     app = make_app(
         settings.broker_url.get_secret_value(),
         queues=sorted(topology.work_queues),
         families=pool.families,
         plan=LedgerPlan(parent.ledger, settings.fleet),
         permits=permits,
+        rules={name: Rules(target.bundle, limits[name]) for name, target in settings.fleet.targets.items()},
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
     # Two live workers of one name would fight for one control queue.
