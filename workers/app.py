@@ -38,7 +38,7 @@ def make_app(
     name: str = "millrace",
 ) -> Celery:
     """The app of one worker. ``queues`` are all work queues of the topology, ``families`` the lanes it begins with, ``rules``
-    bounds the parts in which the messages of each target are handed out.
+    bounds the parts in which the messages of each target's lane are handed out.
 
     Nothing is connected or declared. Register the tasks on it with ``tasks.celery_tasks.register``, giving
     ``permits.hand_over`` as ``permit_of``.

@@ -14,9 +14,10 @@ from celery import Celery
 
 from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Report
 from adapters.throttle.local import LocalThrottle
+from routing import names
 from routing.weights import Weights
 from workers.app import make_app, make_worker
-from workers.fetch.parts import Rules
+from workers.fetch.parts import PART_S, Rules
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import FetchPlan, Gate
 
@@ -116,7 +117,7 @@ def main() -> None:
         families=told["families"],
         plan=FilePlan(folder / "plan.json"),
         permits=permits,
-        rules={target: Rules(told["bundle"], Limit(**limit)) for target, limit in told["limits"].items()},
+        rules={names.lane(target): Rules(told["bundle"], PART_S, Limit(**limit)) for target, limit in told["limits"].items()},
         task_events=told["events"],
     )
     register(app, folder, permits, told["service_s"])

@@ -36,7 +36,7 @@ TEND_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Serving:
     """What a worker serves and by what it goes. ``queues`` are the topology's work queues it may ever consume, ``lanes``
-    those it begins with, ``rules`` what bounds the parts of each target.
+    those it begins with, ``rules`` what bounds the parts of each target's lane.
     """
 
     lanes: tuple[str, ...]
@@ -191,8 +191,9 @@ class Fetch(bootsteps.StartStopStep):
             if self._limits.get(target) != limit:
                 self._serving.permits.adjust(target, limit)
         for target in self._limits.keys() - plan.limits.keys():
-            if target in self._serving.rules:
-                self._serving.permits.adjust(target, self._serving.rules[target].limit)
+            rules = self._serving.rules.get(names.lane(target))
+            if rules is not None:
+                self._serving.permits.adjust(target, rules.limit)
         self._limits = plan.limits
 
     def _read_what_is_buffered(self) -> None:

@@ -240,10 +240,10 @@ class Fetcher:
     def _cut(self, message: Delivered) -> Part | None:
         """The next part of a message, with its permit where it needs one; None if there is none to be had."""
         lane = self._lane(message.queue)
+        rows = self._parts.rows(lane.name, message)
         if lane.target is None:
-            return self._begin(lane, message.cut(message.waiting), None)
-        rows = self._parts.rows(lane.target, message)
-        ask = Ask(self._parts.calls(lane.target, message, rows), message.operation, lane.scale)
+            return self._begin(lane, message.cut(rows), None)
+        ask = Ask(self._parts.calls(lane.name, message, rows), message.operation, lane.scale)
         answer = self._permits.take(message.part_id(rows), lane.target, ask)
         if isinstance(answer, Hold):
             lane.granted()
@@ -259,9 +259,9 @@ class Fetcher:
     def _ended(self, lane: Lane, part: Part, hold: Hold | None, began_at: float) -> None:
         """A picked part has its end: a slot is free, and perhaps a lease. Called on any thread."""
         lane.running.discard(part)
+        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at)
         if hold is not None:
             self._permits.end(hold)
-            self._parts.ended(hold.target, part.message.operation, len(part.rows), self._hands.clock() - began_at)
             lane.lease_back()
         if self._alone is part:
             self._alone = None
