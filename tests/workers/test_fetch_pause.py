@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.throttle.base import Limit
+from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Throttle
 from adapters.throttle.local import LocalThrottle
 from tests.live import Rabbit, wait_until
 from tests.workers.fetching import LANE, ORDERS, TARGET, Field
@@ -23,7 +23,7 @@ QUEUE = f"{ORDERS}.normal"
 class Bench:
     """A fetcher on a real connection, driven by hand."""
 
-    def __init__(self, field: Field, throttle: LocalThrottle) -> None:
+    def __init__(self, field: Field, throttle: Throttle) -> None:
         self.now_s = 1000.0
         self.picked: list[Part] = []
         self.connection = field.connection.clone()
@@ -97,6 +97,27 @@ def test_a_message_given_back_again_and_again_is_published_anew_before_its_limit
     bench.read(3)
 
     assert field.dead(LANE) == []
+    bench.connection.release()
+
+
+class OneOperationClosed(LocalThrottle):
+    """A limiter whose breaker is open for the creation of orders only."""
+
+    def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
+        if ask.operation == "order.create":
+            return Denied(30.0, "breaker: order.create", ask.operation)
+        return super().acquire(ask)
+
+
+def test_a_refusal_for_one_operation_lets_the_others_of_the_lane_go_on(field: Field) -> None:
+    bench = Bench(field, OneOperationClosed(Limit()))
+    field.send(QUEUE.replace("normal", "low"), [7], operation="order.cancel")
+    bench.fetcher.add(QUEUE.replace("normal", "low"))
+    bench.read(4)
+
+    bench.fetcher.pick()
+
+    assert [_row(part) for part in bench.picked] == [7]
     bench.connection.release()
 
 
