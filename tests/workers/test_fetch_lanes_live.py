@@ -127,3 +127,16 @@ def test_a_lane_whose_target_is_down_costs_the_other_lanes_nothing(workers: Work
     wait_until(lambda: sum(one.queue == "orders.low" for one in worker.ran) >= 200, 10, "the other lane's rows")
 
     assert max(one.at for one in worker.ran if one.queue == "orders.low") - began < 8
+
+
+def test_on_threads_few_events_are_prepared_at_once_and_an_express_one_beside_them(workers: Workers) -> None:
+    field = workers.field
+    field.send("orders.normal", [3_003_000 + n for n in range(8)])
+    worker = workers.start(families=["orders"], concurrency=8)
+    worker.wait_ran(2)
+
+    field.send("orders.high", [3_003_100, 3_003_101])
+    worker.wait_ran(3)
+    running = {one["args"][0][0] for one in field.ask("active", worker)}
+
+    assert running == {3_003_000, 3_003_001, 3_003_100}

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.throttle.base import Ask
 from routing import names
-from routing.names import Class
+from routing.names import CLASSES, Class
 from routing.weights import Turn, Wheel
 from telemetry.bus import emit
 from telemetry.events import Name
@@ -30,7 +30,12 @@ BUFFER_AGE_MAX_S = 600.0
 """RabbitMQ ends a channel that holds one delivery for 30 minutes; a buffered message goes back long before."""
 
 _KEPT_FOR_OTHERS = 8
-"""One of so many slots, at least one, is kept from each target's lane for the others, where a worker serves several."""
+"""One of so many slots, at least one, is kept from each target's lane for the others, where a worker serves several: a target
+that hangs gives none back."""
+
+_PREPARING_AT_ONCE = 2
+"""Parts prepared at once on threads, and one more of class high: they share one interpreter, and each more of them only holds
+up the deliveries beside it."""
 
 _OPEN = Gate()
 
@@ -219,19 +224,21 @@ class Fetcher:
         now = self._hands.clock()
         heads: dict[str, dict[Class, Delivered]] = {}
         for lane in self._lanes.values():
-            if not lane.open(now) or len(lane.running) >= self._most_of(lane):
-                continue
-            for family in lane.families:
-                found = {cls: head for cls, queue in family.queues.items() if (head := intake.head(queue)) is not None}
+            classes = self._classes_with_room(lane) if lane.open(now) else ()
+            for family in lane.families if classes else ():
+                found = {cls: head for cls in classes if (head := intake.head(family.queues[cls])) is not None}
                 heads[family.name] = {cls: head for cls, head in found.items() if lane.allows(head.operation, now)}
         return heads
 
-    def _most_of(self, lane: Lane) -> int:
-        """Slots a lane may have: a target's not all where others may need one, for a target that hangs gives none back."""
+    def _classes_with_room(self, lane: Lane) -> tuple[Class, ...]:
+        """Classes of a lane that a slot of the pool is free for."""
         limit = self._hands.limit()
-        if lane.target is None or len(self._lanes) == 1 or limit == 1:
-            return limit
-        return limit - max(1, limit // _KEPT_FOR_OTHERS)
+        if lane.target is None and self._hands.in_process:
+            preparing = sum(len(other.running) for other in self._lanes.values() if other.target is None)
+            return CLASSES if preparing < _PREPARING_AT_ONCE else CLASSES[:1] if preparing == _PREPARING_AT_ONCE else ()
+        if lane.target is not None and len(self._lanes) > 1 and limit > 1:
+            limit -= max(1, limit // _KEPT_FOR_OTHERS)
+        return CLASSES if len(lane.running) < limit else ()
 
     def _may_go(self, message: Delivered, now: float) -> bool:
         lane = self._lane(message.queue)
