@@ -25,7 +25,7 @@ from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
 from telemetry import Name, backlog, emit, logs, metrics
-from workers.bootstrap import build_channels, build_context, close_context, limits_of, now, per_process
+from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 
 
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
@@ -121,14 +121,13 @@ def run_worker(
     parent = build_context(settings, secrets)
     permits = PermitBook(parent.throttles)
     topology = topology_of(settings)
-    limits = limits_of(settings.fleet)
     app = make_app(
         settings.broker_url.get_secret_value(),
         queues=sorted(topology.work_queues),
         families=pool.families,
         plan=LedgerPlan(parent.ledger, settings.fleet),
         permits=permits,
-        rules={names.lane(name): Rules(t.bundle, PART_S, limits[name]) for name, t in settings.fleet.targets.items()},
+        rules={names.lane(name): Rules(t.bundle, PART_S, build_limit(name, t)) for name, t in settings.fleet.targets.items()},
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
     # Two live workers of one name would fight for one control queue.
