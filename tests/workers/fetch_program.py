@@ -71,6 +71,9 @@ class CountingThrottle:
     def pause(self, wait_s: float, reason: str) -> None:
         self._inner.pause(wait_s, reason)
 
+    def adjust(self, limit: Limit) -> None:
+        self._inner.adjust(limit)
+
     def report(self, seen: Report) -> None:
         self._inner.report(seen)
 
