@@ -116,7 +116,7 @@ class Fetcher:
         for lane in self._lanes.values():
             self._follow(lane)
         self._return_closed()
-        self.pick()
+        self._hands.soon()
 
     def tend(self) -> None:
         """Once a second: hand back what is held too long, take up again what may go, follow the pool's size."""
@@ -125,7 +125,7 @@ class Fetcher:
         self._holding.follow(self._intake)
         self._return_closed()
         self._return_aged()
-        self.pick()
+        self._hands.soon()
 
     def resize(self) -> None:
         """Consume with the prefetch that fits the pool's size now."""
