@@ -178,7 +178,7 @@ _COUNTERS: Mapping[str, _Spec] = {
     "rejected": _counter_spec("rejected_messages_total", "Messages that could not be read", "family"),
     "published": _counter_spec("published_total", "Messages published", "outcome"),
     "swept": _counter_spec("swept_total", "Rows the relay published in place of a lost publisher"),
-    "fetched": _counter_spec("fetched_total", "Messages picked", "family", **{"class": "cls"}),
+    "fetched": _counter_spec("fetched_total", "Rows picked", "family", **{"class": "cls"}),
     "denied": _counter_spec("throttle_denied_total", "Permits refused", "target"),
     "paused": _counter_spec("throttle_pauses_total", "Pauses a target asked for", "target"),
     "fallback": _counter_spec("throttle_fallbacks_total", "Falls back to a safe local share", "target"),

@@ -25,7 +25,7 @@ from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
 from telemetry import Name, backlog, emit, logs, metrics
-from workers.bootstrap import build_channels, build_context, close_context, now, per_process
+from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 
 
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
@@ -92,12 +92,13 @@ def run_receiver(settings: Settings, secrets: Secrets, host: str, port: int) -> 
     from workers.receiver.server import serve
 
     fleet = settings.fleet
-    doors = doors_of(fleet, secrets, build_channels(fleet))
+    channels = build_channels(fleet)
+    doors = doors_of(fleet, secrets, channels)
     measured = start_telemetry(settings, "receiver", serve_metrics=False)
     ledger = Ledger(settings.ledger_url.get_secret_value())
     try:
         broker = settings.broker_url.get_secret_value()
-        serve(Intake(doors, classify_by(fleet), ledger, broker, measured.exposition, now), host=host, port=port)
+        serve(Intake(doors, classify_by(fleet, channels), ledger, broker, measured.exposition, now), host=host, port=port)
     finally:
         ledger.close()
 
@@ -108,6 +109,7 @@ def run_worker(
     """Work on one pool's families until a signal comes. Raises ConfigError."""
     from tasks.celery_tasks import register
     from workers.app import make_app, make_worker, use_own_logging, when_ready
+    from workers.fetch.parts import PART_S, Rules
     from workers.fetch.permits import PermitBook
     from workers.plan import LedgerPlan
 
@@ -125,6 +127,7 @@ def run_worker(
         families=pool.families,
         plan=LedgerPlan(parent.ledger, settings.fleet),
         permits=permits,
+        rules={names.lane(name): Rules(t.bundle, PART_S, build_limit(name, t)) for name, t in settings.fleet.targets.items()},
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
     # Two live workers of one name would fight for one control queue.

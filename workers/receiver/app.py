@@ -94,7 +94,7 @@ class Application:
             event_key=identity.event_key,
             topic=identity.topic,
             domain=identity.domain,
-            cls=self._intake.classify(door.source, identity.topic),
+            cls=self._intake.classify(door.source, identity.topic, request.body),
             headers={name: value for name, value in request.headers if name in door.channel.kept_headers},
             body=request.body,
             correlation_id=_fresh_id(),
