@@ -239,7 +239,9 @@ def _as_text(figures: dict[str, float]) -> str:
 def _event(order: Webhook) -> NewEvent:
     headers = {name.lower(): value for name, value in order.headers if name != "X-Shopify-Hmac-Sha256"}
     topic, key = headers["x-shopify-topic"], headers["x-shopify-event-id"]
-    return NewEvent("shop", f"bench/{topic}/{key}", topic, "orders", "normal", headers, order.body, f"{order.order_id:032x}", _now())
+    return NewEvent(
+        "shop", f"bench/{topic}/{key}", topic, "orders", "normal", headers, order.body, f"{order.order_id:032x}", _now()
+    )
 
 
 def _fleet(url: str, bundle: int) -> Fleet:
