@@ -26,6 +26,7 @@ from routing.topology import Topology, build_topology
 from tasks.context import Context
 from telemetry import Name, backlog, emit, logs, metrics
 from workers.bootstrap import build_channels, build_context, close_context, now, per_process
+from workers.collector import collect_seldom
 
 
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
@@ -97,6 +98,7 @@ def run_receiver(settings: Settings, secrets: Secrets, host: str, port: int) -> 
     ledger = Ledger(settings.ledger_url.get_secret_value())
     try:
         broker = settings.broker_url.get_secret_value()
+        collect_seldom()
         serve(Intake(doors, classify_by(fleet), ledger, broker, measured.exposition, now), host=host, port=port)
     finally:
         ledger.close()
@@ -131,6 +133,7 @@ def run_worker(
     worker_name = f"{name or f'{pool_name}-{os.getpid()}'}@{socket.gethostname().partition('.')[0]}"
     worker = make_worker(app, pool=pool.kind, concurrency=concurrency or pool.concurrency, hostname=worker_name)
     when_ready(lambda: touch(ready_file))
+    collect_seldom()
     try:
         worker.start()
     finally:
