@@ -17,6 +17,18 @@ LedgerUnavailable = (DBAPIError, PoolTimeout)
 BUSY_S = 20
 _READ = "millrace_read"
 
+_SERVER_SETTINGS = {
+    "lock_timeout": f"{BUSY_S}s",
+    "statement_timeout": f"{3 * BUSY_S}s",
+    # Every statement of an order's way names its rows by key. A plan made while a table was small would read all of it, and a
+    # prepared statement keeps its plan while the table grows: so such plans are only made where nothing else can be done.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # The price of what cannot be done otherwise would pass for a long query's, worth a compilation.
+    "jit": "off",
+}
+
 
 class Ledger:
     """One database, SQLite or PostgreSQL. Thread-safe; not to be carried over a fork: open one a process."""
@@ -37,7 +49,7 @@ class Ledger:
                 "pool_pre_ping": True,
                 "connect_args": {
                     "connect_timeout": 5,
-                    "options": f"-c lock_timeout={BUSY_S}s -c statement_timeout={3 * BUSY_S}s",
+                    "options": " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
                 },
             }
         )

@@ -31,6 +31,9 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(*_NEW)
         batch_op.drop_constraint(_OLD[0], type_="unique")
         batch_op.drop_index("ix_deliveries_document")
+    with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.drop_index("ix_documents_order")
+        batch_op.create_index("ix_documents_order", ["order_key", "source"], unique=False)
     if op.get_bind().dialect.name == "postgresql":
         op.execute(sa.text(_COMPRESSION.format(method="lz4")))
         for table in _CHURNING:
@@ -43,6 +46,9 @@ def downgrade() -> None:
         op.execute(sa.text(_COMPRESSION.format(method="default")))
         for table in _CHURNING:
             op.execute(sa.text(f"ALTER TABLE {table} RESET ({', '.join(_VACUUM)})"))
+    with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.drop_index("ix_documents_order")
+        batch_op.create_index("ix_documents_order", ["source", "order_key"], unique=False)
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_document", ["document_id"], unique=False)
         batch_op.create_unique_constraint(*_OLD)
