@@ -130,7 +130,7 @@ def claimed(dialect: str) -> Executable:
             c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
             c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body,
             case((heads.kind != "order", order_body), else_=None).label("order_body"),
-            order_remote.label("order_remote_id"), c.accepted_at, c.calls,
+            case((c.operation != "order.create", order_remote), else_=None).label("order_remote_id"), c.accepted_at, c.calls,
         )
         .join(documents, heads.id == c.document_id)
         .join(versions, and_(bodies.document_id == c.document_id, bodies.version == c.version))
