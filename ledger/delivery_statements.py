@@ -27,7 +27,12 @@ def busy(dialect: str) -> Executable:
     """Unfinished deliveries of some entities, locked in one order."""
     c = deliveries.c
     met = among(dialect, ENTITY)
-    return select(c.target, c.entity).where(met, _in_state(c.state, UNFINISHED)).order_by(in_order(c.id)).with_for_update(of=deliveries)
+    return (
+        select(c.target, c.entity)
+        .where(met, _in_state(c.state, UNFINISHED))
+        .order_by(in_order(c.id))
+        .with_for_update(of=deliveries)
+    )
 
 
 @cache
