@@ -17,9 +17,8 @@ NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 def lose_connections(url: str) -> None:
     """End every connection to the database but our own, as a server that restarts does."""
     with psycopg.connect(url, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        other.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}".encode())
 
 
 def test_a_connection_that_was_lost_while_it_was_idle_is_replaced_unseen(
@@ -60,7 +59,7 @@ def test_no_statement_on_an_orders_way_reads_a_whole_table(postgres_url: str) ->
         with psycopg.connect(postgres_url, autocommit=True) as other:
             other.execute("SELECT pg_stat_force_next_flush()")
         world.rows("SELECT pg_stat_force_next_flush()")
-        read = dict(world.rows("SELECT relname, seq_tup_read FROM pg_stat_user_tables"))
+        read = {row[0]: row[1] for row in world.rows("SELECT relname, seq_tup_read FROM pg_stat_user_tables")}
 
     assert {name: read[name] for name in ("events", "documents", "document_versions", "deliveries", "attempts")} == {
         "events": 0, "documents": 0, "document_versions": 0, "deliveries": 0, "attempts": 0,
