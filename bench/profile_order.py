@@ -37,7 +37,7 @@ from adapters.throttle.local import LocalThrottle
 from bench import processes
 from bench.erp import ErpProcess
 from bench.erp_stub import Limits
-from bench.millrace import ARTICLES, LAY
+from bench.millrace import ARTICLES, LAID_AT_ONCE, LAY
 from bench.orders import FIRST_ID, Webhook, order_id, webhooks
 from config.fleet import Fleet
 from config.topology import load_topology
@@ -168,10 +168,10 @@ def accept(context: Context, orders: Sequence[Webhook]) -> list[int]:
 
 def lay(context: Context, first: int, count: int) -> None:
     """Copy the one accepted event ``first`` under the ids of ``count`` further orders, as a backlog nobody has prepared."""
-    engine = context.ledger.engine
-    span = {"mark": str(order_id(first)), "first": FIRST_ID + first + 1, "last": FIRST_ID + first + count}
-    with engine.begin() as connection:
-        connection.exec_driver_sql(LAY, span)
+    for start in range(first + 1, first + count + 1, LAID_AT_ONCE):
+        last = min(start + LAID_AT_ONCE - 1, first + count)
+        with context.ledger.engine.begin() as connection:
+            connection.exec_driver_sql(LAY, {"mark": str(order_id(first)), "first": FIRST_ID + start, "last": FIRST_ID + last})
 
 
 def work(context: Context, tray: OutTray, events: Sequence[int], prepare_bundle: int, clock: Clock) -> None:
