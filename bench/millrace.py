@@ -61,7 +61,7 @@ POOLS = {"combined": (_COMBINED, ("work", "work")), "split": (_SPLIT, ("prepare"
 """Two worker processes: two that prepare and deliver on threads, or one of each kind."""
 
 # The rows a receiver would have made of as many webhooks: copies of the sample, each with its own order id.
-_LAY = """
+LAY = """
 INSERT INTO events (source, event_key, topic, domain, class, headers, body, correlation_id, received_at, state)
 SELECT sample.source, replace(sample.event_key, %(mark)s, number::text), sample.topic, sample.domain, sample.class,
        replace(sample.headers::text, %(mark)s, number::text)::json,
@@ -125,7 +125,7 @@ class Millrace:
             for start in range(first + 1, first + count, LAID_AT_ONCE):
                 last = min(start + LAID_AT_ONCE, first + count) - 1
                 span = {"mark": str(order_id(first)), "first": FIRST_ID + start, "last": FIRST_ID + last}
-                ids = [row[0] for row in database.execute(_LAY, span)]
+                ids = [row[0] for row in database.execute(LAY, span)]
                 letters = prepare_letters("orders", "normal", ids)
                 if len(publisher.publish(letters)) != len(letters):
                     raise RuntimeError("the broker did not take the backlog")
