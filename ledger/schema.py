@@ -256,14 +256,14 @@ Index(
 Index("ix_documents_order", documents.c.source, documents.c.order_key)
 Index("ix_deliveries_document", deliveries.c.document_id)
 Index("ix_deliveries_entity", deliveries.c.entity, deliveries.c.target)
-_OPEN = text("state NOT IN ('done', 'parked', 'waiting')")
-Index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+OPEN_ROWS = text("state NOT IN ('done', 'parked', 'waiting')")
+Index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS)
 _WAITING = text("state = 'waiting'")
 Index("ix_deliveries_waiting", deliveries.c.entity, sqlite_where=_WAITING, postgresql_where=_WAITING)
 _PARKED = text("state = 'parked'")
 Index("ix_deliveries_parked", deliveries.c.failed_at, sqlite_where=_PARKED, postgresql_where=_PARKED)
 # What waits in a lane, by domain and class, with its oldest: counted up to a bound and read from the index's end, never scanned.
-_PICKABLE = text("state IN ('ready', 'queued', 'retrying')")
+PICKABLE_ROWS = text("state IN ('ready', 'queued', 'retrying')")
 Index(
     "ix_deliveries_lane",
     deliveries.c.target,
@@ -271,8 +271,8 @@ Index(
     deliveries.c["class"],
     deliveries.c.state,
     deliveries.c.accepted_at,
-    sqlite_where=_PICKABLE,
-    postgresql_where=_PICKABLE,
+    sqlite_where=PICKABLE_ROWS,
+    postgresql_where=PICKABLE_ROWS,
 )
 _ACCEPTED = text("state = 'accepted'")
 Index(

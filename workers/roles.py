@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,12 +19,11 @@ from kombu import Connection
 
 from config.settings import Secrets, Settings
 from config.topology import load_topology
-from ledger import views
 from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
-from telemetry import Name, backlog, emit, logs, metrics
+from telemetry import Name, backlog, emit, lanes, logs, metrics
 from workers.bootstrap import build_channels, build_context, close_context, now, per_process
 
 
@@ -66,11 +65,15 @@ def stop_on_signals() -> threading.Event:
 
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
     """Sweep until a signal comes; also tells the backlog to Prometheus."""
+    from workers.lane_metrics import backlog_of, lanes_of
+    from workers.lanes import Lookout
     from workers.relay import Relay
 
     measured = start_telemetry(settings, "relay")
     context = build_context(settings, secrets, delivers=False)
-    measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger)))
+    lookout = Lookout(settings.fleet, context.ledger, redis_url=settings.redis_url.get_secret_value())
+    measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger, settings.fleet.families)))
+    measured.show(lanes.lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
     _until_stopped("relay", context, relay.run, ready_file)
 
@@ -187,14 +190,6 @@ def queue_is_empty(broker_url: str) -> Callable[[str], bool]:
             return False
 
     return empty
-
-
-def backlog_of(ledger: Ledger) -> Iterable[backlog.BacklogSample]:
-    """Rows that wait, by queue and state, with the age of the oldest. Raises one of LedgerUnavailable."""
-    with ledger.read() as session:
-        standing = views.standings(session)
-    at = now()
-    return [backlog.BacklogSample(s.family, s.cls, s.state, s.count, (at - s.oldest_at).total_seconds()) for s in standing]
 
 
 def touch(ready_file: Path | None) -> None:
