@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.throttle.base import Limit
-from config.fleet import FamilyWeights, Fleet, LimitTable
+from adapters.throttle.configured import limit_of
+from config.fleet import FamilyWeights, Fleet
+from config.limits import LimitTable
 from routing import names
 from routing.windows import ramp_scale
-from workers.bootstrap import limit_of
 
 WEIGHTS, PAUSED, RAMP, SHARES, LIMIT = "weights", "paused", "ramp", "shares", "limit"
 
@@ -85,7 +86,14 @@ def shares_of(set_now: Controls, fleet: Fleet, lane: str) -> dict[str, int]:
 
 def limit_in_force(set_now: Controls, fleet: Fleet, target: str) -> Limit:
     """What an operator set of the limit, over the fleet file's. Raises ValueError for a limit that could never grant."""
-    return limit_of(merged(fleet.targets[target].limit, set_now.get(name_of(LIMIT, names.lane(target)), {})))
+    configured = fleet.targets[target]
+    told = set_now.get(name_of(LIMIT, names.lane(target)), {})
+    return limit_of(merged(configured.limit, told), configured.answer_timeout_s)
+
+
+def filed_limit(fleet: Fleet, target: str) -> Limit:
+    """The limit of the fleet file."""
+    return limit_in_force({}, fleet, target)
 
 
 def merged(table: LimitTable, told: Mapping[str, Any]) -> LimitTable:

@@ -14,7 +14,6 @@ from routing import names, windows
 from routing.weights import Weights
 from routing.windows import Standing
 from workers import bootstrap, lane_rules
-from workers.bootstrap import limit_of
 from workers.fetch.plan import FetchPlan, Gate
 from workers.lane_rules import Controls
 from workers.maintenance import Windows, gate_of, windows_of
@@ -59,7 +58,7 @@ class Rules:
             return lane_rules.limit_in_force(self.set_now, fleet, target)
         except ValueError as error:
             _log.warning("limit set for %s does not fit the fleet file, which is in force: %s", target, type(error).__name__)
-            return limit_of(fleet.targets[target].limit)
+            return lane_rules.filed_limit(fleet, target)
 
     def paused(self, lane: str, at: datetime) -> lane_rules.Pause | None:
         """The operator's pause that holds a lane at a moment."""

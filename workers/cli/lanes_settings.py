@@ -76,12 +76,11 @@ def above_file(fleet: "Fleet", lane: str, values: Mapping[str, Mapping[str, Any]
     """What the values would allow beyond the fleet file, in words."""
     from routing.names import target_of
     from workers import lane_rules
-    from workers.bootstrap import limit_of
 
     target = target_of(lane)
     if target is None or "limit" not in values:
         return []
-    filed = limit_of(fleet.targets[target].limit)
+    filed = lane_rules.filed_limit(fleet, target)
     wanted = lane_rules.limit_in_force({lane_rules.name_of("limit", lane): values["limit"]}, fleet, target)
     over = _above(filed, wanted, "")
     for operation, bounds in wanted.operations.items():
