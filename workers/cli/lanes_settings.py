@@ -94,7 +94,7 @@ def _above(filed: "Limit", wanted: "Limit", of: str) -> list[str]:
     return [
         f"{of}{name} {_word(most)}, not {_word(asked)}"
         for name, most, asked in pairs
-        if most is not None and (asked is None or asked > most) and not (name == "burst" and of)
+        if most is not None and asked is not None and asked > most and not (name == "burst" and of)
     ]
 
 
