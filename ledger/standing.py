@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Integer, Row, Select, Table, func,
 from ledger.schema import OPEN_ROWS, PICKABLE_ROWS, attempts, deliveries, events
 from ledger.session import Session
 
-MOST_COUNTED = 20_000
+MOST_COUNTED = 10_000
 """Rows of one cell that are counted; a cell that shows so many has at least so many."""
 
 PICKABLE = ("ready", "queued", "retrying")
@@ -55,7 +55,7 @@ def of_target(
     queries = []
     for domain, cls, state in places:
         here = (c.target == target, c.domain == domain, c["class"] == cls, _is(c.state, state), PICKABLE_ROWS)
-        queries.append(_cell(select(c.id).where(*here), select(func.min(c.accepted_at)).where(*here), (domain, cls, state), most))
+        queries.append(_cell(select(c.accepted_at).where(*here), c.accepted_at, (domain, cls, state), most))
     return [Cell(f"deliver.{target}", *row) for row in _found(session, queries)]
 
 
@@ -65,8 +65,7 @@ def of_events(session: Session, domains: Sequence[str], classes: Sequence[str]) 
     queries = []
     for domain, cls in ((d, cls) for d in domains for cls in classes):
         here = (c.domain == domain, c["class"] == cls, _is(c.state, "accepted"))
-        oldest = select(func.min(c.received_at)).where(*here)
-        queries.append(_cell(select(c.id).where(*here), oldest, (domain, cls, "accepted"), MOST_COUNTED))
+        queries.append(_cell(select(c.received_at).where(*here), c.received_at, (domain, cls, "accepted"), MOST_COUNTED))
     return [Cell(row[0], *row) for row in _found(session, queries)]
 
 
@@ -97,7 +96,9 @@ def paces(session: Session, since: datetime) -> list[Pace]:
     return [Pace(target, done, began) for target, done in session.execute(query)]
 
 
-def _cell(rows: Select[Any], oldest: Select[Any], place: Iterable[str], most: int) -> Select[*tuple[Any, ...]]:
+def _cell(rows: Select[Any], since: Column[Any], place: Iterable[str], most: int) -> Select[*tuple[Any, ...]]:
+    # By order and limit, not by min(): without statistics PostgreSQL takes a cell for one row and reads all of it.
+    oldest = rows.order_by(since).limit(1)
     counted = select(func.count()).select_from(rows.limit(most).subquery()).scalar_subquery()
     told: list[Any] = [literal(word) for word in place]
     return select(*told, counted.cast(Integer), oldest.scalar_subquery())

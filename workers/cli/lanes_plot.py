@@ -26,7 +26,7 @@ def draw(lane: str, samples: Sequence[Sample], limit_per_s: float | None, out: P
     points = [_mean(whole[first : first + step]) for first in range(0, len(whole), step)]
     with mpl.rc_context({"svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(11, 6.2), dpi=120, layout="constrained")
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(9, 2))
         _draw_rates(upper, points, limit_per_s)
         _draw_throttled(lower, points)
         _name_axes(figure, (upper, lower), lane, whole, step)
@@ -54,7 +54,7 @@ def _draw_throttled(axes: Any, points: Sequence["_Point"]) -> None:
     width = min((b.at - a.at for a, b in pairwise(points)), default=1.0 / 86_400)
     axes.bar(at, heights, width=width, color=_THROTTLED, linewidth=0)
     axes.set_ylim(bottom=0, top=max(1.0, *heights) * 1.15)
-    axes.set_ylabel("throttled a second")
+    axes.set_ylabel("throttled")
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
 
 
@@ -68,7 +68,7 @@ def _name_axes(figure: Figure, axes: Sequence[Any], lane: str, whole: Sequence[S
         f"{answered} answered ({answered / len(whole):.1f}/s), {throttled} of them throttled ({part})",
         fontsize=11,
     )
-    axes[-1].xaxis.set_major_locator(dates.AutoDateLocator(tz=UTC, minticks=4, maxticks=9))
+    axes[-1].xaxis.set_major_locator(dates.AutoDateLocator(tz=UTC, minticks=6, maxticks=12))
     axes[-1].xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=UTC))
     axes[-1].set_xlabel("time, UTC")
     axes[-1].margins(x=0.01)
