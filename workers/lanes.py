@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import redis
 from amqp.exceptions import AMQPError
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from adapters.throttle.base import Limit, OutOfReachError
 from adapters.throttle.redis import RedisThrottle, connect
@@ -117,9 +118,9 @@ class Lookout:
         try:
             self._broker.ensure_connection(max_retries=1, interval_start=0, timeout=_BROKER_WAIT_S)
             return ready_messages(self._broker, lanes)
-        except (OSError, AMQPError) as error:
+        except (OSError, AMQPError, OperationalError) as error:
             self._miss(f"the broker does not answer ({type(error).__name__}): messages are not counted")
-            with contextlib.suppress(OSError, AMQPError):
+            with contextlib.suppress(OSError, AMQPError, OperationalError):
                 self._broker.release()
             return {}
 
