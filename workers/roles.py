@@ -23,7 +23,7 @@ from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
-from telemetry import Name, backlog, emit, lanes, logs, metrics
+from telemetry import Name, backlog, emit, logs, metrics
 from workers.bootstrap import build_channels, build_context, close_context, now, per_process
 
 
@@ -65,6 +65,7 @@ def stop_on_signals() -> threading.Event:
 
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
     """Sweep until a signal comes; also tells the backlog to Prometheus."""
+    from telemetry.lanes import lanes_collector
     from workers.lane_metrics import backlog_of, lanes_of
     from workers.lanes import Lookout
     from workers.relay import Relay
@@ -73,7 +74,7 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     context = build_context(settings, secrets, delivers=False)
     lookout = Lookout(settings.fleet, context.ledger, redis_url=settings.redis_url.get_secret_value())
     measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger, settings.fleet.families)))
-    measured.show(lanes.lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
+    measured.show(lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
     _until_stopped("relay", context, relay.run, ready_file)
 

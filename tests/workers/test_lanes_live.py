@@ -70,7 +70,7 @@ def test_rows_and_messages_stand_side_by_side(world: World, rabbit: Rabbit, redi
     with Connection(rabbit.url) as connection:
         declare(connection, build_topology(load_topology(), [TARGET]))
     publisher = BrokerPublisher(rabbit.url)
-    (letter,) = [one for _, one in world.tray._letters if one.queue.startswith(LANE)][:1]
+    letter = next(one for _, one in world.tray._letters if one.queue.startswith(LANE))
     publisher.publish([replace(letter, rung_s=None)])
     publisher.close()
     lookout = Lookout(world.context.fleet, world.ledger, redis_url=redis_url, broker_url=rabbit.url)
