@@ -11,19 +11,21 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from amqp.exceptions import AccessRefused, AMQPError, NotFound
 from kombu import Connection
 
+from adapters.erps.base import batch_of
 from config.settings import Secrets, Settings
 from config.topology import load_topology
 from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
-from telemetry import Name, backlog, emit, logs, metrics
+from telemetry import Name, backlog, emit, lanes, logs, metrics
 from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 from workers.collector import collect_seldom
 
@@ -132,7 +134,10 @@ def run_worker(
         families=pool.families,
         plan=LedgerPlan(parent.ledger, settings.fleet),
         permits=permits,
-        rules={names.lane(name): Rules(t.bundle, PART_S, build_limit(name, t)) for name, t in settings.fleet.targets.items()},
+        rules={
+            names.lane(name): Rules(t.bundle, PART_S, build_limit(name, t), partial(batch_of, parent.erps[name]))
+            for name, t in settings.fleet.targets.items()
+        },
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
     # Two live workers of one name would fight for one control queue.

@@ -11,7 +11,7 @@ from config import fleet
 from config.limits import LimitTable
 from config.settings import PREFIX, Settings
 from config.topology import load_topology
-from telemetry import backlog, metrics
+from telemetry import backlog, lanes, metrics
 from telemetry.events import Name
 from telemetry.logs import level_of
 from tests.docs.pages import ROOT, page
@@ -71,7 +71,8 @@ def test_every_metric_is_told_with_its_labels() -> None:
 
     specs = [*metrics._COUNTERS.values(), *metrics._SECONDS.values()]
     wanted = {spec.name: set(spec.label_names) for spec in specs} | {"millrace_dropped_fields_total": set()}
-    wanted |= {gauge.name: set(gauge._labelnames) for gauge in backlog._gauges()}
+    gauges = [*backlog._gauges(), *lanes._gauges().values()]
+    wanted |= {gauge.name: set(gauge._labelnames) for gauge in gauges}
     assert told == wanted
 
 

@@ -9,6 +9,7 @@ from workers.cli.config_commands import config
 from workers.cli.demo_command import demo
 from workers.cli.desk_commands import crossrefs, failures, weights
 from workers.cli.exits import EPILOG, Exit
+from workers.cli.lanes_commands import lanes
 from workers.cli.ledger_commands import deliveries, documents, events
 from workers.cli.output import Json, say, show_json
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
@@ -34,6 +35,7 @@ app.add_typer(deliveries, name="deliveries")
 app.add_typer(failures, name="failures")
 app.add_typer(crossrefs, name="crossrefs")
 app.add_typer(weights, name="weights")
+app.add_typer(lanes, name="lanes")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 
