@@ -8,7 +8,7 @@ from typing import Self
 from bench import processes
 from bench.contenders import Contender
 from bench.erp import ErpProcess
-from bench.erp_stub import Limits
+from bench.limits import Limits
 from bench.load import pour
 from bench.orders import order_id, webhooks
 from bench.services import Services, Site

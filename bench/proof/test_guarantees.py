@@ -14,7 +14,7 @@ import pytest
 
 from bench.contenders import Peer, peers
 from bench.erp import ErpProcess
-from bench.erp_stub import Limits
+from bench.limits import Limits
 from bench.load import pour
 from bench.millrace import POOLS, Millrace
 from bench.orders import Webhook, order_id, signature, webhooks
