@@ -84,14 +84,14 @@ def _columns(database: psycopg.Connection, table: str) -> list[tuple[str, str, b
 def _copy(table: str, counter: str, columns: Sequence[tuple[str, str, bool]]) -> bytes:
     names = ", ".join(f'"{name}"' for name, _, _ in columns)
     values = ",\n       ".join(_value(table, counter, *column) for column in columns)
-    rows = f"sample_{table} AS sample, generate_series(%(first)s::bigint, %(last)s::bigint) AS number"
+    rows = f"sample_{table} AS sample, generate_series(%(first)s::bigint, %(last)s::bigint) AS series(nth)"
     return f"INSERT INTO {table} ({names})\nSELECT {values}\nFROM {rows}".encode()
 
 
 def _value(table: str, counter: str, name: str, kind: str, needed: bool) -> str:
     column = f'sample."{name}"'
     if name in (counter, "document_id"):
-        return f"{FIRST_ROW} + number"
+        return f"{FIRST_ROW} + nth"
     if name == "class":
         return "%(class)s"
     if kind == "timestamp with time zone":
@@ -101,7 +101,7 @@ def _value(table: str, counter: str, name: str, kind: str, needed: bool) -> str:
 
 def _renamed(column: str, kind: str) -> str:
     """The sample's value with the order's id in place of the sample's, whatever kind of text it is found in."""
-    new = f"({FIRST_ID} + number)::text"
+    new = f"({FIRST_ID} + nth)::text"
     if kind in ("text", "character varying"):
         return f"replace({column}, %(mark)s, {new})"
     if kind in ("json", "jsonb"):

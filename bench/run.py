@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pika  # type: ignore[import-untyped]  # ships no types
+import psycopg
+
 from bench import report
 from bench.catalogue import NAMES, Sizes, catalogue, smoke
 from bench.report import Result, results_of
@@ -65,7 +68,7 @@ def _sitting(benches: list[Bench], limit_s: float, docs: Path | None) -> list[Re
 def _once(bench: Bench, contender: str) -> Run:
     try:
         return bench.measures[contender]()
-    except (RuntimeError, TimeoutError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError, psycopg.Error, pika.exceptions.AMQPError) as error:
         return Run(contender, {}, f"failed: {error}")
 
 
