@@ -44,7 +44,7 @@ class Sizes:
 def smoke() -> Sizes:
     """Sizes of a trial."""
     length = Length(5.0, 2.0, 300, 2.0, 4.0, 2.0, 5.0, 3.0)
-    return Sizes(300, 8, 0.020, length, 1_000, 50, 300, 2_000, (200, 2_000), 300, (200,), 6)
+    return Sizes(300, 8, 0.020, length, 1_500, 50, 1_500, 2_000, (200, 2_000), 300, (200,), 6)
 
 
 def catalogue(names: Sequence[str], site: Site, sizes: Sizes, only: Sequence[str] = ()) -> list[Bench]:

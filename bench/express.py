@@ -50,9 +50,14 @@ def express(contender: Contender, site: Site, *, backlog: int, low: int) -> Run:
             figures["low_per_s"] = sum(start_s <= at_s <= end_s for at_s in moved) / (end_s - start_s)
             figures["low_longest_stand_s"] = allowance.longest_gap_s(moved, start_s, end_s)
         keys = set().union(*laid.values(), sent)
+        _, over_s = allowance.standing(requests, set().union(*laid.values()), ERP.at_once or 1)
+        faults = "the backlog did not stand throughout " if over_s is not None and over_s < end_s else ""
         late = "" if arrived else f"{len(sent) - len(accepted)} express orders were not in the ERP after {LATE_S:.0f} s "
         return Run(
-            contender.name, figures, (late + stage.proof(keys)).strip(), allowance.curve(requests, changes, start_s, end_s)
+            contender.name,
+            figures,
+            (faults + late + stage.proof(keys)).strip(),
+            allowance.curve(requests, changes, start_s, end_s),
         )
 
 
