@@ -28,9 +28,8 @@ def growth(contender: Contender, site: Site, *, backlog: int, orders: int) -> Ru
         began, before, _ = _until(stage, keys, UNDER_WAY)
         ended, after, largest_mb = _until(stage, keys, UNDER_WAY + orders)
         done = ended - began
-        figures = {"worker_mb": largest_mb} | {
-            f"{role}_cpu_ms_an_order": (after[role] - before[role]) * 1000 / done for role in before
-        }
+        spent = {f"{role}_cpu_ms_an_order": (after[role] - before[role]) * 1000 / done for role in before}
+        figures = {"worker_mb": largest_mb, "all_cpu_ms_an_order": sum(spent.values()), **spent}
         posted = {one.key for one in stage.erp.postings()}
         return Run(contender.name, figures, stage.erp.verdict(posted | stage.warm))
 

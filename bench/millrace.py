@@ -16,7 +16,8 @@ from bench.orders import SECRET, webhooks
 from bench.services import Services
 
 ARTICLES = 4
-READY_S = 30.0
+READY_S = 60.0
+COMMAND_LIMIT_S = 60
 NETSUITE: dict[str, Option] = {"guest_customer": "1"}
 
 
@@ -52,14 +53,13 @@ class Millrace:
             answer_timeout_s=self.answer_timeout_s,
         )
         (services.folder / "fleet.toml").write_text(text)
-        self.run(services, ["db", "upgrade"])
-        self.run(services, ["topology", "declare"])
-        self._tell_crossrefs(services)
+        self.run(services, ["db", "upgrade"], ["topology", "declare"])
         port = processes.free_port()
         self._intake.append(self._start(services, ["receiver", "--port", str(port)], "intake.log"))
-        processes.until_healthy(f"http://127.0.0.1:{port}/ready", self._intake[0], services.folder / "intake.log")
         ready = {role: services.folder / f"{role}.ready" for role in ("relay", "recorder")}
         self._beside = [self._start(services, [role, "--ready-file", str(f)], f"{role}.log") for role, f in ready.items()]
+        self._tell_crossrefs(services)
+        processes.until_healthy(f"http://127.0.0.1:{port}/ready", self._intake[0], services.folder / "intake.log")
         deadline = time.monotonic() + READY_S
         while not all(f.exists() for f in ready.values()):
             if time.monotonic() > deadline:
@@ -110,11 +110,13 @@ class Millrace:
         processes.end([*self._workers, *self._beside, *self._intake])
         self._workers, self._beside, self._intake, self._sample, self._started = [], [], [], None, 0
 
-    def run(self, services: Services, words: Sequence[str]) -> None:
-        """Run one command to its end. Raises RuntimeError with the end of its output when it fails."""
-        process = self._start(services, words, "commands.log")
-        if process.wait(60) != 0:
-            raise RuntimeError(f"millrace {' '.join(words)} failed:\n{(services.folder / 'commands.log').read_text()[-2000:]}")
+    def run(self, services: Services, *commands: Sequence[str]) -> None:
+        """Run commands to their ends, side by side. Raises RuntimeError with the end of their output when one fails."""
+        running = [(words, self._start(services, words, f"{words[0]}.log")) for words in commands]
+        for words, process in running:
+            if process.wait(COMMAND_LIMIT_S) != 0:
+                told = (services.folder / f"{words[0]}.log").read_text()[-2000:]
+                raise RuntimeError(f"millrace {' '.join(words)} failed:\n{told}")
 
     def _tell_crossrefs(self, services: Services) -> None:
         file = services.folder / "crossrefs.csv"
