@@ -32,7 +32,8 @@ def allowed(requests: Sequence[Request], changes: Sequence[Change], start_s: flo
     earned = 0.0
     for change, until_s in _pieces(changes, end_s):
         span_s = min(until_s, end_s) - max(change.at_s, start_s)
-        earned += max(0.0, span_s) * change.limits.capacity_per_s
+        if span_s > 0:
+            earned += span_s * change.limits.capacity_per_s
     if earned == float("inf"):
         raise ValueError("the ERP had no limit in this time: there is no allowance to use")
     return tokens_at(requests, changes, start_s) + earned

@@ -13,7 +13,6 @@ url = "{erp_url}"
 secret = "ERP"
 max_execution_s = 2.0
 answer_timeout_s = {answer_timeout_s}
-bundle = {bundle}
 {limit}
 options = {{ {options} }}
 
@@ -54,7 +53,6 @@ def fleet_file(
     *,
     adapter: str,
     options: dict[str, Option],
-    bundle: int,
     slots: int,
     answer_timeout_s: float,
 ) -> str:
@@ -64,7 +62,6 @@ def fleet_file(
     return text.format(
         adapter=adapter,
         erp_url=erp_url,
-        bundle=bundle,
         slots=slots,
         answer_timeout_s=answer_timeout_s,
         limit=_limit(told),

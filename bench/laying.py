@@ -14,13 +14,13 @@ import psycopg
 
 from bench.orders import FIRST_ID, order_id
 from bench.services import Services
+from routing.letters import MOST_ROWS
 
 TABLES = {"documents": "id", "document_versions": "document_id", "deliveries": "id"}
 """What one prepared order has a row in, and the column that counts up with the orders."""
 FIRST_ROW = 10_000_000
 """Laid rows have ids far above those the sequences give out."""
 AT_ONCE = 100_000
-ROWS_A_MESSAGE = 16
 PREPARED_WITHIN_S = 30.0
 QUEUES = ("deliver.erp.orders", "deliver.erp")
 """Families that may carry an order to the ERP: by domain, or one for the whole lane."""
@@ -52,7 +52,7 @@ def take_sample(services: Services, number: int) -> Sample:
 
 
 def lay(services: Services, sample: Sample, first: int, count: int, cls: str) -> None:
-    """Copy the sample's rows under ``count`` order ids and publish them in messages of ``ROWS_A_MESSAGE`` rows each."""
+    """Copy the sample's rows under ``count`` order ids and publish them in messages of ``MOST_ROWS`` rows each."""
     with psycopg.connect(services.database_url, autocommit=True) as database:
         for start in range(first, first + count, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, first + count))
@@ -155,5 +155,5 @@ def _properties(sample: Sample, number: int, rows: int) -> pika.BasicProperties:
 
 
 def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), ROWS_A_MESSAGE):
-        yield ids[start : start + ROWS_A_MESSAGE]
+    for start in range(0, len(ids), MOST_ROWS):
+        yield ids[start : start + MOST_ROWS]

@@ -28,7 +28,6 @@ class Millrace:
     name: str = "millrace"
     pools: str = "combined"
     slots: int = 24
-    bundle: int = 16
     told: Told | None = None
     adapter: str = "netsuite"
     options: Mapping[str, Option] = field(default_factory=lambda: NETSUITE)
@@ -48,7 +47,6 @@ class Millrace:
             self.told,
             adapter=self.adapter,
             options=dict(self.options),
-            bundle=self.bundle,
             slots=self.slots,
             answer_timeout_s=self.answer_timeout_s,
         )

@@ -81,7 +81,7 @@ def as_text(results: Sequence[Result]) -> str:
 
 
 def write(results: Sequence[Result], folder: Path) -> None:
-    """Write ``latest.json``, ``latest.md`` and the plots of every bench into ``folder``."""
+    """Write ``latest.json``, ``latest.md`` and the plots of every bench into ``folder``; plots of earlier runs go."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "latest.json").write_text(json.dumps(as_json(results), indent=2) + "\n")
     load = f"{os.getloadavg()[1]:.1f}"
@@ -90,7 +90,11 @@ def write(results: Sequence[Result], folder: Path) -> None:
     for one in results:
         pictures = [f"![{name}]({name})" for name in plots.draw(one.title, one.medians, one.runs, folder)]
         pages.append("\n\n".join([f"## {one.title.capitalize()}", _table(one), *pictures]))
-    (folder / "latest.md").write_text("\n\n".join(pages) + "\n")
+    page = "\n\n".join(pages) + "\n"
+    (folder / "latest.md").write_text(page)
+    for picture in folder.glob("*.svg"):
+        if f"({picture.name})" not in page:
+            picture.unlink()
 
 
 def machine() -> str:

@@ -15,8 +15,8 @@ from bench.services import Site
 from bench.stage import Run, Stage
 
 ERP = Limits(service_s=0.1, rate_per_s=50.0, burst=10, at_once=10)
-TOLD = Told(rate_per_s=50.0, burst=9, at_once=10)
-"""What contenders are told: a burst one below the ERP's, since two requests may arrive closer together than they left."""
+TOLD = Told(rate_per_s=50.0, burst=10, at_once=10)
+"""What a contender's operator knows: the account's own figures."""
 HALF = Limits(service_s=0.1, rate_per_s=25.0, burst=5, at_once=5)
 WARM = 20
 WAITING = 2_000

@@ -74,6 +74,7 @@ def test_figures_that_only_some_have_leave_the_others_cells_empty() -> None:
 def test_the_report_and_its_plots_are_written_where_they_were_asked_for(tmp_path: Path) -> None:
     runs = [Run("millrace", {"used": 0.99, "refused": 0.0}, curve=((0.0, 50.0, 49.0, 0.0), (1.0, 50.0, 50.0, 1.0)))]
     results: list[Result] = [result_of("throttled", runs)]
+    (tmp_path / "of-an-earlier-run.svg").touch()
 
     write(results, tmp_path)
 
@@ -86,3 +87,4 @@ def test_the_report_and_its_plots_are_written_where_they_were_asked_for(tmp_path
     for picture in ("throttled.svg", "throttled-over-time.svg"):
         assert (tmp_path / picture).stat().st_size > 1_000
         assert f"({picture})" in page
+    assert not (tmp_path / "of-an-earlier-run.svg").exists()
