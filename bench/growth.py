@@ -15,16 +15,15 @@ SAMPLE_S = 0.1
 
 
 def growth(contender: Contender, site: Site, *, backlog: int, orders: int) -> Run:
-    """CPU of the workers and of all for each order, and the workers' largest memory, while so many ``orders`` are done
+    """CPU of the workers and of all for each order at the last stage, and the workers' largest memory, while so many ``orders`` are done
     with ``backlog`` behind them: they are laid on top, so that the backlog still stands when the counting ends.
     """
     with Stage(contender, site, Limits(SERVICE_S)) as stage:
-        stage.intake(sample=True)
-        stage.workers()
-        workers = contender.pids()["worker"]
-        processes.freeze(workers)
+        # Laid before the workers boot: it takes longer than a frozen one keeps its connections. Nothing else is poured in:
+        # it would come behind the backlog.
+        stage.intake(0, sample=True)
         keys = stage.lay(BACKLOG, backlog + UNDER_WAY + orders)
-        processes.thaw(workers)
+        stage.workers()
         began, before, _ = _until(stage, keys, UNDER_WAY)
         ended, after, largest_mb = _until(stage, keys, UNDER_WAY + orders)
         done = ended - began

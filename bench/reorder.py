@@ -6,8 +6,8 @@ from bench import allowance
 from bench.erp_log import REFUSED
 from bench.millrace import Millrace
 from bench.services import Site
-from bench.stage import Run, Stage
-from bench.throttle import ERP, WARM
+from bench.stage import BACKLOG, Run, Stage
+from bench.throttle import ERP
 
 UNDER_WAY_S = 3.0
 TURN_LIMIT_S = 15.0
@@ -20,10 +20,12 @@ TURNED = 0.85
 def reorder(contender: Millrace, site: Site, *, backlog: int) -> Run:
     """Seconds from the operator's command until the ERP sees the other mix, with half of the backlog of either class."""
     with Stage(contender, site, ERP) as stage:
-        stage.intake(WARM, sample=True)
+        stage.intake(0, sample=True)
         contender.reweigh(stage.services, **WEIGHTS_BEFORE)
+        half = backlog // 2
+        # Laid before the workers boot: it takes longer than a frozen one keeps its connections.
+        laid = {"normal": stage.lay(BACKLOG, half), "low": stage.lay(BACKLOG + half, half, "low")}
         stage.workers()
-        laid = stage.lay_before_frozen_workers({"normal": backlog // 2, "low": backlog // 2})
         time.sleep(UNDER_WAY_S)
         entered_s = time.monotonic()
         contender.reweigh(stage.services, **WEIGHTS_AFTER)
