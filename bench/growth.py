@@ -15,8 +15,9 @@ SAMPLE_S = 0.1
 
 
 def growth(contender: Contender, site: Site, *, backlog: int, orders: int) -> Run:
-    """CPU of the workers and of all for each order at the last stage, and the workers' largest memory, while so many ``orders`` are done
-    with ``backlog`` behind them: they are laid on top, so that the backlog still stands when the counting ends.
+    """CPU of the workers and of all for each order at the last stage, and the workers' largest memory.
+
+    ``orders`` are done with ``backlog`` behind them: they are laid on top, so that it still stands when the counting ends.
     """
     with Stage(contender, site, Limits(SERVICE_S)) as stage:
         # Laid before the workers boot: it takes longer than a frozen one keeps its connections. Nothing else is poured in:
