@@ -37,7 +37,7 @@ from adapters.throttle.local import LocalThrottle
 from bench import processes
 from bench.erp import ErpProcess
 from bench.erp_stub import Limits
-from bench.millrace import ARTICLES, LAID_AT_ONCE, LAY
+from bench.millrace import ARTICLES
 from bench.orders import FIRST_ID, Webhook, order_id, webhooks
 from config.fleet import Fleet
 from config.topology import load_topology
@@ -50,6 +50,18 @@ from tasks.context import Context
 from workers.bootstrap import observe
 from workers.collector import collect_seldom
 from workers.local.postgres import start_postgres
+
+# The rows a receiver would have made of as many webhooks: copies of the sample, each with its own order id.
+_LAY = """
+INSERT INTO events (source, event_key, topic, domain, class, headers, body, correlation_id, received_at, state)
+SELECT sample.source, replace(sample.event_key, %(mark)s, number::text), sample.topic, sample.domain, sample.class,
+       replace(sample.headers::text, %(mark)s, number::text)::json,
+       convert_to(replace(convert_from(sample.body, 'UTF8'), %(mark)s, number::text), 'UTF8'),
+       md5(number::text), now(), 'accepted'
+FROM events AS sample, generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+WHERE sample.event_key LIKE '%%' || %(mark)s
+RETURNING id
+"""
 
 STEPS = {
     "read the webhook": ("tasks.prepare", "read"),
@@ -168,10 +180,10 @@ def accept(context: Context, orders: Sequence[Webhook]) -> list[int]:
 
 def lay(context: Context, first: int, count: int) -> None:
     """Copy the one accepted event ``first`` under the ids of ``count`` further orders, as a backlog nobody has prepared."""
-    for start in range(first + 1, first + count + 1, LAID_AT_ONCE):
-        last = min(start + LAID_AT_ONCE - 1, first + count)
-        with context.ledger.engine.begin() as connection:
-            connection.exec_driver_sql(LAY, {"mark": str(order_id(first)), "first": FIRST_ID + start, "last": FIRST_ID + last})
+    engine = context.ledger.engine
+    span = {"mark": str(order_id(first)), "first": FIRST_ID + first + 1, "last": FIRST_ID + first + count}
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_LAY, span)
 
 
 def work(context: Context, tray: OutTray, events: Sequence[int], prepare_bundle: int, clock: Clock) -> None:
