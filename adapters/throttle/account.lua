@@ -74,11 +74,13 @@ local function purse()
   s.pl, s.pa = math.min(points[1], s.pl + math.max(0, now - s.pa) * points[2]), now
 end
 
+local made = false
+
 local function fuses(operation)
   local found = {}
   if not breaker then return found end
   for _, name in ipairs(operation ~= '' and {'', operation} or {''}) do
-    if not s.f[name] then s.f[name] = {b = now, run = 0, c = 0, bad = 0, o = 0, os = 0, pr = ''} end
+    if not s.f[name] then s.f[name], made = {b = now, run = 0, c = 0, bad = 0, o = 0, os = 0, pr = ''}, true end
     found[#found + 1] = {name, s.f[name]}
   end
   return found

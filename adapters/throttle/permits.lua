@@ -1,4 +1,6 @@
 -- Runs one verb: brings the state to this moment, hears the news, does what is asked, keeps the state.
+local rolled, scale_before = false, s.sc
+
 local function tick()
   for lease, held in pairs(s.l) do
     if held.u <= now then
@@ -26,7 +28,7 @@ local function tick()
     redis.call('LTRIM', samples_key, -SAMPLES, -1)
     redis.call('PEXPIRE', samples_key, KEPT_MS)
   end
-  s.s2 = {math.floor(now), 0, 0, 0}
+  s.s2, rolled = {math.floor(now), 0, 0, 0}, true
 end
 
 local function marks()
@@ -118,5 +120,8 @@ if verb == 'news' then
 end
 answer[3] = math.ceil(answer[3] * 1000000)
 answer[7] = marks()
-if verb ~= 'look' then redis.call('SET', state_key, cjson.encode(s), 'PX', KEPT_MS) end
+-- A refusal that changed nothing but what the next call works out again is not written: pollers are many.
+local idle = verb == 'take' and answer[1] == 0 and ARGV[5] == '' and ARGV[10] ~= '1'
+idle = idle and not (fresh or rolled or made or s.r or s.ro or s.sc ~= scale_before)
+if verb ~= 'look' and not idle then redis.call('SET', state_key, cjson.encode(s), 'PX', KEPT_MS) end
 return answer
