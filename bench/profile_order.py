@@ -51,6 +51,8 @@ from workers.bootstrap import observe
 from workers.collector import collect_seldom
 from workers.local.postgres import start_postgres
 
+_LAID_AT_ONCE = 5_000
+
 # The rows a receiver would have made of as many webhooks: copies of the sample, each with its own order id.
 _LAY = """
 INSERT INTO events (source, event_key, topic, domain, class, headers, body, correlation_id, received_at, state)
@@ -180,10 +182,11 @@ def accept(context: Context, orders: Sequence[Webhook]) -> list[int]:
 
 def lay(context: Context, first: int, count: int) -> None:
     """Copy the one accepted event ``first`` under the ids of ``count`` further orders, as a backlog nobody has prepared."""
-    engine = context.ledger.engine
-    span = {"mark": str(order_id(first)), "first": FIRST_ID + first + 1, "last": FIRST_ID + first + count}
-    with engine.begin() as connection:
-        connection.exec_driver_sql(_LAY, span)
+    for start in range(first + 1, first + count + 1, _LAID_AT_ONCE):
+        last = min(start + _LAID_AT_ONCE - 1, first + count)
+        span = {"mark": str(order_id(first)), "first": FIRST_ID + start, "last": FIRST_ID + last}
+        with context.ledger.engine.begin() as connection:
+            connection.exec_driver_sql(_LAY, span)
 
 
 def work(context: Context, tray: OutTray, events: Sequence[int], prepare_bundle: int, clock: Clock) -> None:
