@@ -90,7 +90,7 @@ def test_the_log_tells_the_limits_and_the_moment_a_call_was_let_in(tmp_path: Pat
 
 
 def test_no_more_is_let_in_than_the_log_says_was_allowed(erp: ErpProcess) -> None:
-    erp.limit(Limits(service_s=0.0, rate_per_s=200.0, burst=10))
+    erp.limit(Limits(service_s=0.0, rate_per_s=50.0, burst=50))
     pour(f"{erp.url}{RECORD}", webhooks(0, 100_000), connections=4, limit_s=1.0)
     requests, changes = erp.requests(), erp.changes()
     start_s, end_s = requests[0].admitted_s, requests[-1].admitted_s
