@@ -36,7 +36,7 @@ def fill(opened: Ledger, rows: list[tuple[str, str, str, str, datetime]]) -> Non
             session.execute(
                 deliveries.insert().values(
                     document_id=1,
-                    version=1,
+                    version=number,
                     target=target,
                     operation="order.create",
                     business_key=f"k{number}",
