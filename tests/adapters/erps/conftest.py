@@ -1,5 +1,6 @@
 """Benches of the adapters, by name for the contract suite."""
 
+from tests.adapters.erps.business_central.fixtures import business_central_bench, business_central_sandbox
 from tests.adapters.erps.netsuite.fixtures import netsuite_batch_bench, netsuite_bench, netsuite_sandbox
 
-__all__ = ["netsuite_batch_bench", "netsuite_bench", "netsuite_sandbox"]
+__all__ = ["business_central_bench", "business_central_sandbox", "netsuite_batch_bench", "netsuite_bench", "netsuite_sandbox"]
