@@ -53,7 +53,7 @@ class Orders:
 
     def create_together(self, postings: Sequence[Posting], caller: Caller) -> list[Outcome | Undone]:
         """Insert several orders in one transaction. A refusal rolls all of them back and names the one to blame."""
-        orders = [_order(posting) for posting in postings]
+        orders = [posting.document for posting in postings if isinstance(posting.document, Order)]
         found = look(self.wire, caller, [order_key(order.source, order.key) for order in orders])
         if not isinstance(found, Mapping):
             return [found] * len(postings)
@@ -75,24 +75,22 @@ class Orders:
         """Put the newest state in place in one transaction, each line by its mark; an order never posted is inserted."""
         if not there.known:
             return self.create(posting, order, there, caller)
-        if there.order is None:
-            return _posted(order.key)
         draft = draft_of(posting, order, self.options)
         if isinstance(draft, Rejected):
             return draft
+        if there.order is None:
+            return _as_posted(order, there, draft)
         parts = changes(there.order, draft)
-        if not parts:
-            return AlreadyDone(there.order.id)
+        return self._change(there.order, parts, caller) if parts else AlreadyDone(there.order.id)
+
+    def _change(self, there: Open, parts: Sequence[Part], caller: Caller) -> Outcome:
         if len(parts) > MOST_OPERATIONS:
             remedy = "change the order by hand in Business Central, then retry: what is as told is taken as done"
             return Rejected("business-central.too_many_changes", f"{len(parts)} changes do not fit one transaction", remedy)
-        match self.wire.write_together(caller, f"{RECORD}.update", parts):
-            case list():
-                return Done(there.order.id)
-            case Refused(fault=fault):
-                return fault
-            case fault:
-                return fault
+        made = self.wire.write_together(caller, f"{RECORD}.update", parts)
+        if isinstance(made, Refused):
+            return made.fault
+        return Done(there.id) if isinstance(made, list) else made
 
     def cancel(self, order: Order, there: Standing, caller: Caller) -> Outcome:
         """Delete the order: Business Central has no cancelled state. What was posted of it stays and cannot be called back."""
@@ -114,11 +112,13 @@ class Orders:
             return there
         if posting.operation == "order.cancel":
             return Absent() if there.known else AlreadyDone(order_key(order.source, order.key))
-        if posting.operation == "order.create" or there.order is None:
+        if posting.operation == "order.create" or not there.known:
             return AlreadyDone(there.remote_id or order_key(order.source, order.key)) if there.known else Absent()
         draft = draft_of(posting, order, self.options)
         if isinstance(draft, Rejected):
             return draft
+        if there.order is None:
+            return _as_posted(order, there, draft)
         return Absent() if changes(there.order, draft) else AlreadyDone(there.order.id)
 
     def _look(self, order: Order, caller: Caller, *, lines: bool) -> Standing | Fault:
@@ -146,7 +146,7 @@ class Orders:
         if abs(rest) <= tolerance(order):
             return None
         reason = f"sales order {shown.get('number')} stands, {rest} {order.currency} below what the customer owes"
-        remedy = "correct its taxes or lines in Business Central (or the option 'tax_account'), then retry: it is taken as it is"
+        remedy = "correct the order's lines or taxes in Business Central until the totals agree, then retry; see the option 'tax_account'"
         return Rejected("business-central.total", reason, remedy)
 
     def _shared(
@@ -189,9 +189,18 @@ def _differs(shown: object, told: object) -> bool:
     return shown != told
 
 
-def _order(posting: Posting) -> Order:
-    assert isinstance(posting.document, Order)
-    return posting.document
+def _as_posted(order: Order, there: Standing, draft: Draft) -> AlreadyDone | Rejected:
+    """What becomes of a change to an order that left whole: nothing where the goods are as posted, or were given back since."""
+    had: dict[str, tuple[Decimal, Decimal]] = {}
+    for row in (line for shipment in there.shipments for line in shipment.get("salesShipmentLines") or ()):
+        mark = str(row.get("description2") or "").partition(" ")[0]
+        pieces = Decimal(str(row.get("quantity") or 0))
+        had[mark] = (had.get(mark, (Decimal(0),))[0] + pieces, Decimal(str(row.get("unitPrice") or 0)))
+    goods = {mark: line for mark, line in draft.lines.items() if line["lineType"] == "Item"}
+    told = {mark: (Decimal(str(line["quantity"])), Decimal(str(line["unitPrice"]))) for mark, line in goods.items()}
+    if all(mark in had and pieces <= had[mark][0] and price == had[mark][1] for mark, (pieces, price) in told.items()):
+        return AlreadyDone(there.remote_id or order_key(order.source, order.key))
+    return _posted(order.key)
 
 
 def _posted(key: str) -> Rejected:

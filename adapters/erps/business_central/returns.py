@@ -53,7 +53,7 @@ class Returns:
             return memo
         return Absent() if memo is None or memo.get("status") == _DRAFT else AlreadyDone(str(memo["id"]))
 
-    def _memo(self, told: Return, caller: Caller) -> Shown | None | Fault:
+    def _memo(self, told: Return, caller: Caller) -> Shown | Fault | None:
         condition = any_of("externalDocumentNumber", [return_key(told.source, told.key)])
         found = self.wire.read_all(caller, f"{RECORD}.find", [f"{RECORD}?$filter={quote(condition, safe=_PLAIN)}"])
         if not isinstance(found, list):

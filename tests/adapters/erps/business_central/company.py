@@ -14,6 +14,7 @@ from adapters.erps.business_central.keys import order_key, return_key
 from adapters.http.client import Client
 from adapters.throttle.base import Limit
 from adapters.throttle.local import LocalThrottle
+from canonical.shipment import Shipment
 from tests.adapters.erps.bench import Document
 from tests.adapters.erps.netsuite.account import PERMIT_CALLS, TOKEN, NetSuiteBench, RunningSandbox
 from tests.live import wait_until
@@ -73,11 +74,10 @@ class BusinessCentralBench(NetSuiteBench):
 
     def commits(self, document: Document) -> list[Entry]:
         source, key = document.source, document.key
-        wanted = {
-            "order": lambda: ("salesOrders", order_key(source, key)),
-            "shipment": lambda: ("salesShipments", order_key(source, getattr(document, "order_key", ""))),
-            "return": lambda: ("salesCreditMemos", return_key(source, key)),
-        }[document.kind]()
+        if isinstance(document, Shipment):
+            wanted = ("salesShipments", order_key(source, document.order_key))
+        else:
+            wanted = ("salesOrders", order_key(source, key)) if document.kind == "order" else ("salesCreditMemos", return_key(source, key))
         return [entry for entry in self.log() if entry.committed and (entry.record, entry.external_id) == wanted]
 
     def with_options(self, **options: str | float | bool) -> "BusinessCentralBench":
