@@ -11,7 +11,7 @@ from adapters.http.answers import Answer, Lost, NotSent
 from adapters.wire.odata import Reply
 from canonical.outcome import Conflict, Rejected, Throttled, Unavailable, Uncertain
 
-SHARED = Path("/work/shared/fixtures/erp/business-central/errors")
+SHARED = Path(__file__).parents[5] / "shared" / "fixtures" / "erp" / "business-central" / "errors"
 
 
 def answer(status: int, code: str = "", **headers: str) -> Answer:
