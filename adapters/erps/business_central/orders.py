@@ -146,7 +146,7 @@ class Orders:
         if abs(rest) <= tolerance(order):
             return None
         reason = f"sales order {shown.get('number')} stands, {rest} {order.currency} below what the customer owes"
-        remedy = "correct the order's lines or taxes in Business Central until the totals agree, then retry; see the option 'tax_account'"
+        remedy = "correct the order in Business Central until the totals agree, then retry; see the option 'tax_account'"
         return Rejected("business-central.total", reason, remedy)
 
     def _shared(

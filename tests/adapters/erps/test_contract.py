@@ -13,7 +13,7 @@ from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Uncertain
 from tests.adapters.erps.bench import Bench, Document
 
-BENCHES = ["netsuite", "business_central"]
+BENCHES = ["netsuite", "business_central", "dataverse"]
 OPERATIONS: list[Operation] = [
     "order.create",
     "order.update",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from workers.sandbox.business_central.service import BusinessCentral
+from workers.sandbox.dataverse.service import Dataverse
 from workers.sandbox.faults import Fault, Faults
 from workers.sandbox.journal import Journal
 from workers.sandbox.odata.app import ODataSandbox
@@ -17,6 +18,7 @@ from workers.sandbox.tokens import Tokens
 
 SERVICES: Mapping[str, tuple[Callable[[], Service], ServiceLimits]] = {
     "business-central": (BusinessCentral, ServiceLimits()),
+    "dataverse": (Dataverse, ServiceLimits(concurrency=52, queue=0)),
 }
 """Service and its documented limits by the adapter's name."""
 

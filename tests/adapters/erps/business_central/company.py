@@ -77,7 +77,11 @@ class BusinessCentralBench(NetSuiteBench):
         if isinstance(document, Shipment):
             wanted = ("salesShipments", order_key(source, document.order_key))
         else:
-            wanted = ("salesOrders", order_key(source, key)) if document.kind == "order" else ("salesCreditMemos", return_key(source, key))
+            wanted = (
+                ("salesOrders", order_key(source, key))
+                if document.kind == "order"
+                else ("salesCreditMemos", return_key(source, key))
+            )
         return [entry for entry in self.log() if entry.committed and (entry.record, entry.external_id) == wanted]
 
     def with_options(self, **options: str | float | bool) -> "BusinessCentralBench":

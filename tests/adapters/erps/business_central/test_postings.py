@@ -144,9 +144,7 @@ def test_an_order_that_left_whole_is_found_and_its_unchanged_state_is_done(busin
     order = bench.order()
     bench.post("order.create", order)
     shipment = bench.shipment(order)
-    whole = shipment.model_copy(
-        update={"lines": (shipment.lines[0].model_copy(update={"quantity": 3}), shipment.lines[1])}
-    )
+    whole = shipment.model_copy(update={"lines": (shipment.lines[0].model_copy(update={"quantity": 3}), shipment.lines[1])})
     assert isinstance(bench.post("shipment.create", whole), Done)
 
     assert isinstance(bench.post("order.create", order), AlreadyDone)
