@@ -6,6 +6,7 @@ from typing import Literal
 
 from adapters.erps.base import Account
 from adapters.wire.entra import AUTHORITY
+from canonical.currencies import MINOR_DIGITS
 from config.nearest import ConfigError, hint
 
 Option = str | int | float | bool
@@ -20,7 +21,8 @@ class DataverseOptions:
 
     ``key_column`` is a text column of the order (100 characters) that an alternate key is defined on; ``version_column`` a whole
     number on the order, ``line_column`` a text column of the order product. ``guest_account`` stands in where a customer has no
-    cross-reference. Amounts are of the price list's currency. ``cancel_status`` is the status reason of cancelled orders.
+    cross-reference. ``currency`` is the price list's, as an ISO code: an order in
+    another one is refused. ``cancel_status`` is the status reason of cancelled orders.
     """
 
     auth: Literal["oauth2", "bearer"] = "oauth2"
@@ -33,6 +35,7 @@ class DataverseOptions:
     guest_account: str = ""
     price_list: str = ""
     unit: str = ""
+    currency: str = ""
     cancel_status: int = 4
     addresses: bool = True
 
@@ -50,6 +53,8 @@ def options_of(account: Account) -> DataverseOptions:
         raise ConfigError("dataverse: auth = 'oauth2' takes the options 'tenant' and 'client_id'")
     if not (options.price_list and options.unit):
         raise ConfigError("dataverse: the options 'price_list' and 'unit' are needed: every order and order product has one")
+    if options.currency not in MINOR_DIGITS:
+        raise ConfigError("dataverse: the option 'currency' must be the ISO code of the price list's currency, such as USD")
     return options
 
 

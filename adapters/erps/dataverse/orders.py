@@ -59,7 +59,7 @@ class Orders:
                 return fault
 
     def update(self, posting: Posting, order: Order, caller: Caller) -> Outcome:
-        """Bring each product to the newest state, then the order with its version: a chain that broke off is gone through again."""
+        """Bring each product to the newest state, then the order with its version: a broken chain is gone through again."""
         there = self._look(order, caller)
         if isinstance(there, Gone):
             return self.create(posting, order, caller)
@@ -158,4 +158,6 @@ def _met(done: Gone | Taken | Fault) -> Outcome:
 
 
 def _unseen(there: Gone | Fault) -> Outcome:
-    return in_doubt("salesorder.create: the key is taken, and no order is found", writes=True) if isinstance(there, Gone) else there
+    return (
+        in_doubt("salesorder.create: the key is taken, and no order is found", writes=True) if isinstance(there, Gone) else there
+    )

@@ -43,6 +43,9 @@ def needs_of(order: Order, options: DataverseOptions) -> tuple[Need, ...]:
 
 def draft_of(posting: Posting, order: Order, options: DataverseOptions) -> Draft | Rejected:
     """The order as Dataverse shall hold it, or which reference is missing."""
+    if order.currency != options.currency:
+        remedy = "route orders of this currency to a target of their own, with a price list in it"
+        return Rejected("dataverse.currency", f"the target's price list is in {options.currency}, not {order.currency}", remedy)
     references = posting.references
     own = references.get("customer", order.customer.key) if order.customer.key else None
     customer = own or options.guest_account or references.get("customer", GUEST)

@@ -63,7 +63,7 @@ class Dataverse:
         name, key = call.path[0]
         verbs: dict[tuple[str, str, bool], Callable[[Call, str], Reply]] = {
             ("POST", "salesorders", False): lambda call, _: self._create(call.body),
-            ("GET", "salesorders", True): lambda call, key: Reply(200, self._order(key)),
+            ("GET", "salesorders", True): lambda _, key: Reply(200, self._order(key)),
             ("PATCH", "salesorders", True): self._change,
             ("POST", "salesorderdetails", False): lambda call, _: self._add(call.body),
             ("PATCH", "salesorderdetails", True): self._change_detail,
@@ -112,7 +112,7 @@ class Dataverse:
                     if call.method == "DELETE":
                         del order["order_details"][n]
                     else:
-                        line |= _checked("salesorderdetail", call.body, _DETAIL, _DETAIL_BINDS)
+                        line.update(_checked("salesorderdetail", call.body, _DETAIL, _DETAIL_BINDS))
                     return self._written(order)
         raise Refusal(404, "0x80040217", "salesorderdetail does not exist.")
 

@@ -8,7 +8,7 @@ from adapters.erps.business_central.options import Option
 from tests.adapters.erps.business_central.company import OPTIONS, BusinessCentralBench
 
 
-def account(secret: str = "s", **options: Option) -> Account:
+def account(options: dict[str, Option], secret: str = "s") -> Account:
     return Account("bc", "https://erp.example/v2.0/T/production", secret, 600.0, 30.0, {**OPTIONS, **options})
 
 
@@ -28,14 +28,14 @@ def account(secret: str = "s", **options: Option) -> Account:
 )
 def test_a_wrong_option_stops_the_boot_with_a_hint(options: dict[str, Option], said: str) -> None:
     with pytest.raises(ValueError, match="business-central") as raised:
-        build_business_central(account(**options))
+        build_business_central(account(options))
 
     assert said in str(raised.value)
 
 
 def test_a_target_without_a_secret_stops_the_boot() -> None:
     with pytest.raises(ValueError, match="no secret"):
-        build_business_central(account(secret=""))
+        build_business_central(account({}, secret=""))
 
 
 def test_the_api_may_be_left_out_of_the_url() -> None:

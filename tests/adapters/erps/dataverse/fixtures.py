@@ -22,7 +22,9 @@ OPTIONS: dict[str, str | int | float | bool] = {
     "guest_account": ACCOUNT,
     "price_list": PRICE_LIST,
     "unit": UNIT,
+    "currency": "USD",
 }
+REFERENCES = References({"item": {"SKU-1": PRODUCTS[0], "SKU-2": PRODUCTS[1]}})
 DOCUMENTED = {"concurrency": 52, "queue": 0, "window_calls": 6000, "window_s": 300, "token_ttl_s": 3600}
 
 
@@ -31,7 +33,7 @@ class DataverseBench(NetSuiteBench):
     """The same documents, before an environment of Dataverse."""
 
     options: dict[str, str | int | float | bool] = field(default_factory=lambda: dict(OPTIONS))
-    references: References = References({"item": {"SKU-1": PRODUCTS[0], "SKU-2": PRODUCTS[1]}})
+    references: References = REFERENCES
     cannot: frozenset[Operation] = frozenset({"shipment.create", "shipment.update", "return.create"})
 
     def __post_init__(self) -> None:
