@@ -203,10 +203,11 @@ def test_a_company_over_its_limits_throttles_without_a_hint(business_central_ben
 def test_requests_beyond_the_places_wait_in_the_queue_and_beyond_it_are_refused(business_central_bench: Bench) -> None:
     bench = business_central_bench
     bench.sandbox.control("PATCH", "limits", {"concurrency": 1, "queue": 2, "service_time_ms": 300})
-    orders = [bench.order() for _ in range(6)]
+    # Each with a limiter of its own: one that has been refused would not let the others ask.
+    askers = [replace(bench) for _ in range(6)]
     try:
         with ThreadPoolExecutor(6) as pool:
-            found = list(pool.map(lambda order: bench.find("order.create", order), orders))
+            found = list(pool.map(lambda asker: asker.find("order.create", asker.order()), askers))
         stats = bench.sandbox.control("GET", "stats")
     finally:
         bench.sandbox.control("PATCH", "limits", {"service_time_ms": 0})
