@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from workers.sandbox import control
+from workers.sandbox.catalogue import as_json
 from workers.sandbox.faults import Fault, Faults
 from workers.sandbox.jobs import COLLECTION, Job, Jobs, accepted, item_route
 from workers.sandbox.journal import Journal
@@ -79,6 +80,10 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.stats = Stats(self.gate, self.faults)
+
+    def catalogue(self) -> object:
+        """Master data for the control interface."""
+        return as_json(self.account.catalogue)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -7,23 +7,49 @@
 
 import json
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from workers.sandbox.catalogue import as_json
-from workers.sandbox.faults import KINDS, Fault, nearest
-from workers.sandbox.limits import Limits
+from workers.sandbox.faults import KINDS, Fault, Faults, nearest
+from workers.sandbox.limits import Gate
 from workers.sandbox.problems import Answer
+from workers.sandbox.stats import Stats
+from workers.sandbox.tokens import Tokens
 from workers.sandbox.wire import Scope
-
-if TYPE_CHECKING:
-    from workers.sandbox.app import Sandbox
 
 _JSON = (b"content-type", b"application/json")
 
 
-def answer(sandbox: "Sandbox", scope: Scope, raw: bytes) -> Answer:
+class Controlled(Protocol):
+    """What any sandbox lets itself be told."""
+
+    @property
+    def stats(self) -> Stats:
+        """Its counts."""
+        ...
+
+    @property
+    def gate(self) -> Gate:
+        """Its limits."""
+        ...
+
+    @property
+    def faults(self) -> Faults:
+        """Its faults."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """Its tokens."""
+        ...
+
+    def catalogue(self) -> object:
+        """Its master data as JSON."""
+        ...
+
+
+def answer(sandbox: Controlled, scope: Scope, raw: bytes) -> Answer:
     """Answer one control request."""
     if not ip_address(scope["client"][0]).is_loopback:
         return _told(403, {"error": "the control interface answers on the loopback only"})
@@ -31,19 +57,19 @@ def answer(sandbox: "Sandbox", scope: Scope, raw: bytes) -> Answer:
     try:
         return _route(sandbox, scope["method"], parts, raw)
     except ValidationError as error:
-        return _told(400, {"error": _first(error, Limits if parts == ["limits"] else Fault)})
+        return _told(400, {"error": _first(error, type(sandbox.gate.limits) if parts == ["limits"] else Fault)})
     except (ValueError, TypeError) as error:
         return _told(400, {"error": f"the body is not what this address takes: {error}"})
 
 
-def _route(sandbox: "Sandbox", method: str, parts: list[str], raw: bytes) -> Answer:
+def _route(sandbox: Controlled, method: str, parts: list[str], raw: bytes) -> Answer:
     shown: object = {"error": "no such control; there are stats, catalogue, limits, faults, tokens/revoke"}
     status = 200
     match (method, parts):
         case "GET", ["stats"]:
             shown = sandbox.stats.as_json()
         case "GET", ["catalogue"]:
-            shown = as_json(sandbox.account.catalogue)
+            shown = sandbox.catalogue()
         case "GET", ["limits"]:
             shown = sandbox.gate.limits.model_dump()
         case "PATCH", ["limits"]:
@@ -58,13 +84,13 @@ def _route(sandbox: "Sandbox", method: str, parts: list[str], raw: bytes) -> Ans
     return _told(status, shown)
 
 
-def _limits(sandbox: "Sandbox", raw: bytes) -> Answer:
-    limits = Limits.model_validate({**sandbox.gate.limits.model_dump(), **_object(raw)})
+def _limits(sandbox: Controlled, raw: bytes) -> Answer:
+    limits = type(sandbox.gate.limits).model_validate({**sandbox.gate.limits.model_dump(), **_object(raw)})
     sandbox.gate.set(limits)
     return _told(200, limits.model_dump())
 
 
-def _faults(sandbox: "Sandbox", method: str, rest: list[str], raw: bytes) -> Answer:
+def _faults(sandbox: Controlled, method: str, rest: list[str], raw: bytes) -> Answer:
     if method == "POST" and not rest:
         told = json.loads(raw)
         asked = [Fault.model_validate(one) for one in (told if isinstance(told, list) else [told])]

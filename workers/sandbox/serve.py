@@ -13,8 +13,31 @@ from workers.sandbox.app import sandbox
 from workers.sandbox.faults import Fault
 from workers.sandbox.journal import Journal
 from workers.sandbox.limits import Limits
+from workers.sandbox.wire import Receive, Scope, Send
 
 _BACKLOG = 1024
+
+Application = Callable[[Scope, Receive, Send], Coroutine[None, None, None]]
+
+
+async def serve_app(stop: asyncio.Event, app: Application, host: str, port: int) -> None:
+    """Serve any sandbox's application until ``stop`` is set. Requests under way are answered before it returns."""
+    server = Server(
+        app,
+        host,
+        port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        log_enabled=False,
+    )
+    running = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it unannotated
+    await running
 
 
 async def serve_until(
@@ -33,22 +56,7 @@ async def serve_until(
     """
     journal = Journal(log_path)
     app = sandbox(journal, limits or Limits(), token, faults)
-    server = Server(
-        app,
-        host,
-        port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=_BACKLOG,
-        log_enabled=False,
-    )
-    running = asyncio.create_task(server.serve())
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it unannotated
-    await running
+    await serve_app(stop, app, host, port)
     journal.close()
 
 
@@ -63,11 +71,12 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT. Blocks; state is in memory and gone afterwards, the log stays."""
     asyncio.run(
-        _until_told(partial(serve_until, host=host, port=port, log_path=log_path, limits=limits, token=token, faults=faults))
+        until_told(partial(serve_until, host=host, port=port, log_path=log_path, limits=limits, token=token, faults=faults))
     )
 
 
-async def _until_told(serving: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
+async def until_told(serving: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
+    """Run what serves until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

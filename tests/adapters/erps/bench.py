@@ -16,6 +16,8 @@ class Bench(Protocol):
     """One ERP with an adapter before it. Each document it makes has a key nobody else uses."""
 
     erp: Erp
+    cannot: frozenset[Operation]
+    """Operations that the ERP's interface has no means for: the adapter refuses them with a remedy."""
 
     def order(self) -> Order:
         """An order of two lines of several pieces, with a discount, taxes and shipping."""

@@ -98,6 +98,7 @@ class NetSuiteBench:
     secret: str = TOKEN
     references: References = REFERENCES
     spent: int = 0
+    cannot: frozenset[Operation] = frozenset()
 
     def __post_init__(self) -> None:
         self.account = Account("sandbox", self.sandbox.url, self.secret, 2.0, 1.0, self.options)

@@ -1,0 +1,77 @@
+"""The ERP port on Dataverse: orders only. Shipments and returns belong to the ERP behind it and are refused with a remedy."""
+
+from adapters.erps.base import Account, Erp, Need, Operation, Posting
+from adapters.erps.dataverse.options import DataverseOptions, options_of
+from adapters.erps.dataverse.orders import Orders
+from adapters.erps.dataverse.sales import needs_of
+from adapters.erps.dataverse.wire import Wire
+from adapters.http.caller import Caller
+from adapters.http.target import Target
+from adapters.wire.entra import Application, EntraLogin, FixedToken, Login
+from canonical.order import Order
+from canonical.outcome import Absent, Finding, Outcome, Rejected
+from canonical.returns import Return
+from canonical.shipment import Shipment
+
+_ROOT = "/api/data/v9.2"
+
+CALLS: dict[Operation, int] = {
+    "order.create": 1,
+    "order.update": 3,
+    "order.cancel": 2,
+    "shipment.create": 1,
+    "shipment.update": 1,
+    "return.create": 1,
+}
+"""Requests of each operation when nothing goes wrong; an update takes one more for each further line that changed."""
+
+
+class Dataverse:
+    """One environment."""
+
+    def __init__(self, account: Account, options: DataverseOptions) -> None:
+        base_url = base_url_of(account.url)
+        self.http = Target(account.name, base_url, answer_timeout_s=account.answer_timeout_s)
+        self.max_execution_s = account.max_execution_s
+        self._options = options
+        self._orders = Orders(Wire(_login(account, options, base_url.removesuffix(_ROOT))), options)
+
+    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+        return needs_of(document, self._options) if isinstance(document, Order) else ()
+
+    def calls(self, operation: Operation) -> int:
+        return CALLS[operation]
+
+    def find(self, posting: Posting, caller: Caller) -> Finding:
+        match posting.document:
+            case Order() as order:
+                return self._orders.find(posting, order, caller)
+            case _:
+                return Absent()
+
+    def post(self, posting: Posting, caller: Caller) -> Outcome:
+        match posting.document:
+            case Order() as order:
+                return self._orders.post(posting, order, caller)
+            case other:
+                remedy = f"leave {other.kind}s out of this target's route (kinds), or book it in the ERP behind Dataverse by hand"
+                return Rejected("dataverse.not_supported", f"Dataverse's sales orders know no {other.kind}", remedy)
+
+
+def base_url_of(url: str) -> str:
+    """Root of the Web API, whether the configured url names it or only the environment."""
+    plain = url.rstrip("/")
+    return plain if plain.endswith(_ROOT) else plain + _ROOT
+
+
+def build_dataverse(account: Account) -> Erp:
+    """The adapter of one environment. Raises ConfigError (a ValueError) for an option it does not know, naming the nearest."""
+    return Dataverse(account, options_of(account))
+
+
+def _login(account: Account, options: DataverseOptions, environment: str) -> Login:
+    if options.auth == "bearer":
+        return FixedToken(account.secret)
+    scope = f"{environment}/.default"
+    application = Application(options.tenant, options.client_id, account.secret, scope, options.authority)
+    return EntraLogin(application, account.name, account.answer_timeout_s)

@@ -1,0 +1,1 @@
+"""The sandbox of Business Central: API v2.0 of one company, with its limits, transactions and posting."""
