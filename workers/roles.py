@@ -65,14 +65,23 @@ def stop_on_signals() -> threading.Event:
 
 
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
-    """Sweep until a signal comes; also tells the backlog to Prometheus."""
+    """Sweep and run the failure desk's jobs until a signal comes; also tells the backlog to Prometheus."""
+    from workers.jobs import JobRunner
     from workers.relay import Relay
 
     measured = start_telemetry(settings, "relay")
     context = build_context(settings, secrets, delivers=False)
     measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
-    _until_stopped("relay", context, relay.run, ready_file)
+    jobs = JobRunner(context)
+
+    def run(stop: threading.Event) -> None:
+        beside = threading.Thread(target=jobs.run, args=(stop,), name="jobs")
+        beside.start()
+        relay.run(stop)
+        beside.join(30)
+
+    _until_stopped("relay", context, run, ready_file)
 
 
 def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
