@@ -144,6 +144,10 @@ class Fleet(Part):
         for family in self.weights:
             if family not in self.families:
                 raise ValueError(f"weights: family {family!r} does not exist; {hint(family, self.families)}")
+        return self
+
+    @model_validator(mode="after")
+    def _desk_names_meet(self) -> "Fleet":
         for rule in self.desk:
             for word, known, what in ((rule.target, self.targets, "target"), (rule.source, self.sources, "source")):
                 if not word.endswith("*") and word not in known:

@@ -208,7 +208,8 @@ def matching(rules: Rules, wanted: Filter, now: datetime, *, any_state: bool = F
 def retrying(session: Session, target: str | None, most: int) -> list[Trying]:
     """Deliveries that are retried by themselves, with the last outcome; the oldest first."""
     d, a = deliveries.c, attempts.c
-    last = select(func.max(a.id)).where(a.delivery_id == d.id).scalar_subquery()
+    tried = attempts.alias("tried").c
+    last = select(func.max(tried.id)).where(tried.delivery_id == d.id).scalar_subquery()
     query = (
         select(
             d.id, d.target, d.operation, d.business_key, documents.c.source, d.attempts, a.outcome, a.detail, a.ended_at,

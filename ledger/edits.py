@@ -200,7 +200,7 @@ def at_target(session: Session, target: str, rows: Sequence[Movable]) -> dict[tu
 
 
 def has_order(session: Session, target: str, entity: str) -> bool:
-    """Is or will the order be at the target by what the ledger knows?"""
+    """Whether the order is or will be at the target, by what the ledger knows."""
     d = deliveries.c
     query = select(d.id).where(
         d.target == target, d.entity == entity, d.operation == "order.create", d.state.not_in(("dropped", "redirected"))

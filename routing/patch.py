@@ -83,12 +83,17 @@ def differences(before: Any, after: Any, path: str = "") -> list[Difference]:
         names = dict.fromkeys([*before, *after])
         inner = ((f"{path}.{n}" if path else n, before.get(n), after.get(n)) for n in names)
     elif isinstance(before, list) and isinstance(after, list):
-        pad = [None] * abs(len(before) - len(after))
-        pairs = zip([*before, *pad], [*after, *pad], strict=False)
-        inner = ((f"{path}[{i}]", one, other) for i, (one, other) in enumerate(pairs))
+        return _list_differences(before, after, path)
     else:
         return [] if before == after and type(before) is type(after) else [Difference(path, before, after)]
     return [d for at, one, other in inner for d in differences(one, other, at)]
+
+
+def _list_differences(before: list[Any], after: list[Any], path: str) -> list[Difference]:
+    both = min(len(before), len(after))
+    found = [d for i in range(both) for d in differences(before[i], after[i], f"{path}[{i}]")]
+    found += [Difference(f"{path}[{i}]", before[i], None) for i in range(both, len(before))]
+    return found + [Difference(f"{path}[{i}]", None, after[i]) for i in range(both, len(after))]
 
 
 def merged(document: Any, patch: Any) -> Any:

@@ -46,11 +46,11 @@ def next_step(pace: Pace, standing: Standing, now: datetime) -> Step:
     """The next step of a replay. A row that is not through after the patience counts as failed, once the rung is judged."""
     size = pace.ramp[min(standing.rung, len(pace.ramp) - 1)]
     sent = standing.out + standing.done + standing.failed
-    if standing.failed > pace.stop_above * max(size if standing.waiting else sent, 1):
+    if standing.failed > pace.stop_above * max(min(size, sent + standing.waiting), 1):
         return _halt(standing.failed, sent, pace)
     if standing.waiting and sent < size:
         due = _due(pace, standing.last_out_at, now)
-        return Step("send", min(size - sent, due, MOST_AT_ONCE)) if due else Step("wait")
+        return Step("send", min(size - sent, standing.waiting, due, MOST_AT_ONCE)) if due else Step("wait")
     if standing.out and standing.oldest_out_at and now - standing.oldest_out_at < timedelta(seconds=pace.patience_s):
         return Step("wait")
     if standing.failed + standing.out > pace.stop_above * max(sent, 1):

@@ -109,6 +109,8 @@ def _proposed(
 ) -> tuple[Proposal, Base | EventBase]:
     base, before = _loaded(session, key, lock=lock)
     after = change.of(before)
+    if not _differences(before, after):
+        raise EditRefusedError("that changes nothing")
     if isinstance(base, EventBase):
         _check_event(context, base, after)
         seen = f"body {hashlib.sha256(before).hexdigest()}"
@@ -165,7 +167,7 @@ def _checked_document(context: Context, session: Session, base: Base, before: by
     try:
         document = read_document(after)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:5])
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors(include_input=False)[:5])
         raise EditRefusedError(f"it is not a right document: {wrong}") from None
     stored = document.model_dump_json().encode()
     old, new = _DECODER.decode(before), _DECODER.decode(stored)
