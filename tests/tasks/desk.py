@@ -38,8 +38,9 @@ def of_unknown_item(world: World, *orders: str, sku: str = "GONE-1") -> list[Fai
 
 def keys_of(world: World, orders: Sequence[str]) -> list[FailureKey]:
     """The parked deliveries of these orders."""
-    found = dict(world.rows("select business_key, id from deliveries where state = 'parked'"))
-    return [FailureKey("delivery", int(str(found[f"order/shopify/{key}"]))) for key in orders]
+    rows = world.rows("select business_key, id from deliveries where state = 'parked'")
+    found = {str(key): int(str(row_id)) for key, row_id in rows}
+    return [FailureKey("delivery", found[f"order/shopify/{key}"]) for key in orders]
 
 
 def with_backup(world: World, *, items: bool = False) -> MemoryErp:

@@ -1,6 +1,7 @@
 """The failure desk on both databases: what it shows, to whom it belongs, what hands do to it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,9 +10,10 @@ import pytest
 import ledger.actions
 import ledger.cases
 import ledger.desk
-from canonical.outcome import Unavailable
+from canonical.outcome import Rejected, Unavailable
 from config.fleet import DeskRule
 from ledger.failures import FailureKey
+from tasks.context import Context
 from tasks.desk import archive, assign, note, restore
 from tasks.replay import drop, retry
 from tests.documents import a_shipment, an_order
@@ -187,13 +189,9 @@ def _line(sku: str) -> dict[str, object]:
     return {"key": "1", "sku": sku, "quantity": 1, "unit_price": "10.00"}
 
 
-def _refusal(reason: str) -> object:
-    from canonical.outcome import Rejected
-
+def _refusal(reason: str) -> Rejected:
     return Rejected("INVALID", reason, "add it")
 
 
-def _with_rules(world: World, rules: tuple[DeskRule, ...]) -> object:
-    from dataclasses import replace
-
+def _with_rules(world: World, rules: tuple[DeskRule, ...]) -> Context:
     return replace(world.context, fleet=world.context.fleet.model_copy(update={"desk": rules}))

@@ -57,7 +57,7 @@ def test_the_other_targets_own_cross_references_are_used_or_asked_for(world: Wor
 
 def test_an_effect_in_doubt_stays_where_it_is(world: World) -> None:
     with_backup(world)
-    world.erp.script.extend([Uncertain("reset"), *["lost before"] * 30])
+    world.erp.script.extend([Uncertain("reset")] * 30)
     world.prepare(*world.tell(an_order("1")))
     world.work()
     [case] = cases(world)

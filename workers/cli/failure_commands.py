@@ -1,7 +1,8 @@
 """Runs `millrace failures`: the two lists, groups, notes, assignment, archive, retry by key or as a job, redirect, drop."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,7 +36,17 @@ if TYPE_CHECKING:
 
 failures = typer.Typer(help="What is parked or retried, and giving it back to work.", epilog=EPILOG, no_args_is_help=True)
 
-Dimension = Literal["cause", "target", "operation", "source", "owner"]
+
+class Dimension(StrEnum):
+    """What failures can be grouped by."""
+
+    CAUSE = "cause"
+    TARGET = "target"
+    OPERATION = "operation"
+    SOURCE = "source"
+    OWNER = "owner"
+
+
 Overdue = Annotated[bool, typer.Option("--overdue", help="Only what is past its due time.")]
 Archived = Annotated[bool, typer.Option("--archived", help="What was archived, instead of what is open.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
@@ -85,7 +96,9 @@ def list_groups(
 
     wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
                        text=text, since=since, until=until, overdue=overdue, archived=archived)  # fmt: skip
-    chosen = by or ["cause", "target", "operation", "source"]
+    every: tuple[ledger.desk.Dimension, ...] = ("cause", "target", "operation", "source", "owner")
+    asked = {one.value for one in by} if by else set(every[:-1])
+    chosen = [one for one in every if one in asked]
     with reading() as session:
         rows = ledger.desk.groups(session, settings().fleet.desk, wanted, now(), chosen, most)
     if as_json:
