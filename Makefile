@@ -42,12 +42,12 @@ imports: ## Do imports run downwards only?
 tests:
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-bench: ## Measure against plain Celery, dramatiq, taskiq and faststream
+bench: ## Measure against plain Celery, dramatiq, taskiq and faststream in half an hour (ARGS="express reorder")
 	@setup/packages $(TEST_PACKAGES)
 	@setup/python dev
 	@setup/python bench
 	@$(BIN)/pytest -q bench/proof
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench --docs docs/benchmarks $(ARGS)
 
 lock: ## Pin every dependency again, with hashes (UPGRADE=1 takes newer ones)
 	@setup/python dev

@@ -6,21 +6,13 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 
-from bench import processes
-from bench.erp_stub import Limits
-from bench.orders import FIRST_ID
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """One line of the ERP's log: monotonic seconds, the status it answered, the order's key."""
-
-    at_s: float
-    status: int
-    key: str
+from bench import erp_log, processes
+from bench.erp_log import Change, Request
+from bench.limits import Limits
 
 
 class ErpProcess:
@@ -37,7 +29,8 @@ class ErpProcess:
             raise RuntimeError("the ERP stub has no output to read its port from")
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
         self._read = 0
-        self._postings: list[Posting] = []
+        self._requests: list[Request] = []
+        self._changes: list[Change] = []
 
     @property
     def pid(self) -> int:
@@ -49,37 +42,46 @@ class ErpProcess:
         with urllib.request.urlopen(request, timeout=5):
             pass
 
-    def postings(self) -> list[Posting]:
-        """All lines so far, in the ERP's order."""
+    def requests(self) -> list[Request]:
+        """All requests so far, look-ups and refusals too, in the order of their answers."""
         with self.log.open("rb") as log:
             log.seek(self._read)
             fresh = log.read()
         whole = fresh[: fresh.rfind(b"\n") + 1]
         self._read += len(whole)
-        for line in whole.splitlines():
-            at_ns, status, key = line.decode().split(" ", 2)
-            # an external id may name the source before the order's own key, which is never longer than this
-            self._postings.append(Posting(int(at_ns) / 1e9, int(status), key[-len(str(FIRST_ID)) :]))
-        return self._postings
+        requests, changes = erp_log.parse(whole)
+        self._requests += requests
+        self._changes += changes
+        return self._requests
+
+    def changes(self) -> list[Change]:
+        """The limits it began with and every change of them."""
+        self.requests()
+        return self._changes
+
+    def postings(self) -> list[Request]:
+        """Orders accepted so far, each as often as it was posted."""
+        return [one for one in self.requests() if one.posted]
 
     def wait_for(self, keys: set[str], within_s: float) -> bool:
         """Wait until every key was accepted; False when the time is over first."""
         deadline = time.monotonic() + within_s
         missing, seen = set(keys), 0
         while True:
-            postings = self.postings()
-            missing.difference_update(posting.key for posting in postings[seen:] if posting.status == 200)
-            seen = len(postings)
+            requests = self.requests()
+            missing.difference_update(one.key for one in requests[seen:] if one.posted)
+            seen = len(requests)
             if not missing:
                 return True
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
 
-    def verdict(self, keys: set[str]) -> str:
-        """Empty when each key was accepted exactly once, else what is wrong."""
-        times = Counter(posting.key for posting in self.postings() if posting.status == 200)
-        lost = sum(key not in times for key in keys)
+    def verdict(self, keys: set[str], left: Collection[str] = ()) -> str:
+        """Empty when each key was accepted exactly once, or never and is still ``left`` with the contender; else the fault."""
+        times = Counter(one.key for one in self.postings())
+        waiting = set(left)
+        lost = sum(key not in times and key not in waiting for key in keys)
         doubled = sum(times[key] > 1 for key in keys)
         return "" if not lost and not doubled else f"{lost} lost, {doubled} doubled of {len(keys)}"
 

@@ -1,7 +1,8 @@
 """Stands in for an ERP: answers after its service time, limited or not, and keeps an append-only log of what it accepted.
 
 Speaks the little of a record API the contenders need: ``PUT .../eid:<key>`` or ``POST`` with the key in ``X-Order-Key`` or
-``externalId`` answers 204 with a Location, ``GET .../eid:<key>`` finds, ``PUT /_limits`` changes the limits while it runs.
+``externalId`` answers 204 with a Location, ``GET .../eid:<key>`` finds. ``PUT /_limits`` changes the limits while it runs: to
+the contenders that is another user of the account who takes a part of them, or gives it back.
 """
 
 import argparse
@@ -11,71 +12,63 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from bench import wire
+from bench import erp_log, wire
+from bench.limits import Bucket, Limits
 
 FLUSH_S = 0.005
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the ERP allows: seconds one call takes, calls per second with a burst, calls at once. None: no such limit."""
-
-    service_s: float = 0.020
-    rate_per_s: float | None = None
-    burst: int = 10
-    at_once: int | None = None
-
-
 class Erp:
-    """The ERP's books: who was let in, what was accepted, all in one append-only file of ``<ns> <status> <key>`` lines."""
+    """The ERP's books: who was let in, who was refused, what was accepted, all in one append-only file (see ``erp_log``)."""
 
     def __init__(self, log: Path, limits: Limits) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lines: list[bytes] = []
         self._numbers: dict[str, int] = {}
-        self._tokens = float(limits.burst)
-        self._filled_at = time.monotonic()
+        self._bucket = Bucket(limits, time.monotonic())
         self.limits = limits
         self.inside = 0
+        os.write(self._log, erp_log.change_line(time.monotonic_ns(), asdict(limits)))
 
-    def admit(self) -> bool:
-        """Let one call in, or refuse it: the token bucket and the calls at once, as the limits say."""
+    def admit(self, now_ns: int) -> bool:
+        """Let one call in, or refuse it: the calls at once and the token bucket, as the limits say."""
         if self.limits.at_once is not None and self.inside >= self.limits.at_once:
             return False
-        if self.limits.rate_per_s is not None and not self._token():
+        if not self._bucket.take(now_ns / 1e9):
             return False
         self.inside += 1
         return True
 
+    def change(self, limits: Limits) -> None:
+        """Go by other limits from now on, and write that down."""
+        now_ns = time.monotonic_ns()
+        self.limits = limits
+        self._bucket.change(limits, now_ns / 1e9)
+        self._note(erp_log.change_line(now_ns, asdict(limits)))
+
     def accept(self, key: str) -> int:
-        """Write a posting down and return the ERP's number for it; a second posting under the key is written down too."""
-        self.write(200, key)
+        """The ERP's number for a key that is posted, the same one when it is posted again."""
         return self._numbers.setdefault(key, len(self._numbers) + 1)
 
     def find(self, key: str) -> int | None:
         return self._numbers.get(key)
 
-    def write(self, status: int, key: str) -> None:
-        if not self._lines:
-            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
-        self._lines.append(b"%d %d %s\n" % (time.monotonic_ns(), status, key.encode()))
+    def write(self, admitted_ns: int, status: int, method: str, key: str) -> None:
+        """Write an answered request down."""
+        self._note(erp_log.line(admitted_ns, time.monotonic_ns(), status, method, key))
 
     def flush(self) -> None:
         """Put the noted lines into the file: together, so that the witness costs little of the machine it shares."""
         os.write(self._log, b"".join(self._lines))
         self._lines.clear()
 
-    def _token(self) -> bool:
-        now = time.monotonic()
-        earned = (now - self._filled_at) * (self.limits.rate_per_s or 0.0)
-        self._tokens, self._filled_at = min(float(self.limits.burst), self._tokens + earned), now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+    def _note(self, line: bytes) -> None:
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+        self._lines.append(line)
 
 
 class Desk(asyncio.Protocol):
@@ -111,25 +104,27 @@ class Desk(asyncio.Protocol):
         body, self._inbox = self._inbox[cut + 4 : whole], self._inbox[whole:]
         method, path = head.split(b" ", 2)[:2]
         if path == b"/_limits":
-            self._erp.limits = Limits(**json.loads(body))
+            self._erp.change(Limits(**json.loads(body)))
             self._answer(b"204 No Content")
             return
-        key = _key(path.decode(), head, body)
-        if not self._erp.admit():
-            self._erp.write(429, key)
+        key, verb, now_ns = _key(path.decode(), head, body), method.decode(), time.monotonic_ns()
+        if not self._erp.admit(now_ns):
+            self._erp.write(now_ns, erp_log.REFUSED, verb, key)
             self._answer(b"429 Too Many Requests")
             return
         self._busy = True
-        self._later(self._erp.limits.service_s, self._finish, method, path, key)
+        self._later(self._erp.limits.service_s, self._finish, verb, path, key, now_ns)
 
-    def _finish(self, method: bytes, path: bytes, key: str) -> None:
+    def _finish(self, verb: str, path: bytes, key: str, admitted_ns: int) -> None:
         self._busy = False
         self._erp.inside -= 1
-        if method == b"GET":
+        if verb == "GET":
             number = self._erp.find(key)
+            self._erp.write(admitted_ns, 404 if number is None else 200, verb, key)
             self._answer(b"404 Not Found" if number is None else b"200 OK", b"" if number is None else b'{"id":"%d"}' % number)
         else:
             number = self._erp.accept(key)
+            self._erp.write(admitted_ns, erp_log.ACCEPTED, verb, key)
             at = path.rpartition(b"/eid:")[0] or path
             self._answer(b"204 No Content", fields=b"Location: %s/%d\r\n" % (at, number))
         self._serve()

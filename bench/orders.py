@@ -28,9 +28,14 @@ def order_id(number: int) -> int:
     return FIRST_ID + number
 
 
-def webhooks(first: int, count: int) -> Iterator[Webhook]:
-    """Yield the webhooks of ``count`` orders beginning with number ``first``, made one by one to keep memory small."""
-    template = _template()
+def webhooks(first: int, count: int, *, express: bool = False, currency: str = "EUR") -> Iterator[Webhook]:
+    """Yield the webhooks of ``count`` orders beginning with number ``first``, made one by one to keep memory small.
+
+    ``express`` orders carry a shipping line that the fleet file's class rule, and the peers' intake, put in the first class.
+    """
+    template = _template().replace(b"EUR", currency.encode())
+    if express:
+        template = template.replace(b'"title":"Parcel"', b'"title":"Express"')
     mark = str(FIRST_ID).encode()
     for number in range(first, first + count):
         oid = order_id(number)

@@ -50,6 +50,11 @@ def thaw(roots: Iterable[int]) -> None:
     _signal(tree(*roots), signal.SIGCONT)
 
 
+def kill(roots: Iterable[int]) -> None:
+    """Kill the trees where they are: nothing of them gets to say goodbye."""
+    _signal(tree(*roots), signal.SIGKILL)
+
+
 def start(command: Sequence[str], log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a process with its output in ``log`` and ``env`` added to the environment."""
     with log.open("ab") as out:

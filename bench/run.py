@@ -1,105 +1,95 @@
-"""Runs the benches: ``python -m bench.run [intake|pipeline|memory|all ...] --rounds N --orders N [--json]``.
+"""Runs the benches: ``python -m bench [throttled|express|...|all] [--minutes N] [--rounds N] [--smoke] [--docs FOLDER]``.
 
-Contenders take turns within a round, so that a slow minute of the machine hits all of them; figures are medians over the rounds.
+A sitting takes the benches in turns until all wished rounds are done or its time is over; figures are medians of the rounds.
 """
 
 import argparse
 import json
-import statistics
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from bench import measures, report
-from bench.contenders import Contender, peers
-from bench.measures import Run
-from bench.millrace import Millrace
-from bench.report import Result
+import pika  # type: ignore[import-untyped]  # ships no types
+import psycopg
+
+from bench import report
+from bench.catalogue import NAMES, Sizes, catalogue, smoke
+from bench.report import Result, results_of
+from bench.schedule import Bench, Schedule
 from bench.services import Site
-
-BENCHES = ("intake", "pipeline", "memory")
-BACKLOGS = (1_000, 100_000)
-
-Measure = Callable[[Contender], Run]
+from bench.stage import Run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what was asked for; the exit code is 1 when a run was void."""
+    """Run what was asked for; the exit code is 1 when a run of the product was void."""
     told = _arguments().parse_args(argv)
-    names = BENCHES if "all" in told.bench else told.bench
-    contenders = [one for one in all_contenders() if not told.only or one.name in told.only.split(",")]
-    with tempfile.TemporaryDirectory(prefix="millrace-bench-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        with Site(Path(folder)) as site:
-            results: list[Result] = []
-            for name in names:
-                results += _bench(name, contenders, site, told)
-                if told.docs:
-                    report.write(results, told.docs)
+    names = NAMES if "all" in told.bench else told.bench
+    only = tuple(name for name in told.only.split(",") if name)
+    folder = Path(tempfile.mkdtemp(prefix="millrace-bench-"))
+    folder.chmod(0o755)
+    try:
+        with Site(folder) as site:
+            benches = catalogue(names, site, smoke() if told.smoke else replace(Sizes(), orders=told.orders), only)
+            results = _sitting([_at_most(bench, told.rounds) for bench in benches], told.minutes * 60, told.docs)
+    finally:
+        if told.keep:
+            sys.stderr.write(f"logs are in {folder}\n")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
     if told.json:
         sys.stdout.write(json.dumps(report.as_json(results), indent=2) + "\n")
     else:
         sys.stdout.write(report.as_text(results) + "\n")
-    return 1 if any(result.voids for result in results) else 0
+    return 1 if any("millrace" in result.voids for result in results) else 0
 
 
-def all_contenders() -> list[Contender]:
-    """Everybody who takes part, in the order of a round."""
-    return [Millrace(), *peers()]
+def _sitting(benches: list[Bench], limit_s: float, docs: Path | None) -> list[Result]:
+    schedule = Schedule(benches)
+    began_s = time.monotonic()
+    while (chosen := schedule.next(began_s + limit_s - time.monotonic())) is not None:
+        bench, contender = chosen
+        started_s = time.monotonic()
+        run = _once(bench, contender)
+        schedule.note(bench, run, time.monotonic() - started_s)
+        figures = "  ".join(f"{name}={value:.3f}" for name, value in run.figures.items())
+        gone_s = time.monotonic() - began_s
+        left_s = max(0.0, min(schedule.to_come_s(), limit_s - gone_s))
+        sys.stderr.write(f"[{gone_s / 60:.1f} min, about {left_s / 60:.1f} left] {bench.title} {contender}: ")
+        sys.stderr.write(f"{run.void or 'ok'}  {figures}\n")
+        if docs:
+            report.write(results_of(schedule), docs)
+    return results_of(schedule)
 
 
-def _bench(name: str, contenders: list[Contender], site: Site, told: argparse.Namespace) -> list[Result]:
-    if name == "pipeline":
-        measure = partial(measures.pipeline, site=site, orders=told.orders, service_s=told.service_ms / 1000)
-        return [_rounds("pipeline", contenders, measure, told.rounds)]
-    if name == "intake":
-        measure = partial(measures.intake, site=site, orders=told.orders, connections=told.connections)
-        return [_rounds("intake", contenders, measure, told.rounds)]
-    return [
-        _rounds(f"memory at a backlog of {backlog}", contenders, partial(measures.memory, site=site, backlog=backlog), 1)
-        for backlog in BACKLOGS
-    ]
-
-
-def _rounds(title: str, contenders: list[Contender], measure: Measure, rounds: int) -> Result:
-    runs: list[Run] = []
-    for number in range(1, rounds + 1):
-        for contender in contenders:
-            run = _once(contender, measure)
-            runs.append(run)
-            told = "  ".join(f"{name}={value:.2f}" for name, value in run.figures.items())
-            sys.stderr.write(f"{title} round {number} {contender.name}: {run.void or 'ok'}  {told}\n")
-    return Result(title, _medians(runs), {run.contender: run.void for run in runs if run.void}, tuple(runs))
-
-
-def _once(contender: Contender, measure: Measure) -> Run:
+def _once(bench: Bench, contender: str) -> Run:
     try:
-        return measure(contender)
-    except (RuntimeError, TimeoutError, OSError) as error:
-        return Run(contender.name, {}, f"failed: {error}")
+        return bench.measures[contender]()
+    except (RuntimeError, OSError, ValueError, psycopg.Error, pika.exceptions.AMQPError) as error:
+        return Run(contender, {}, f"failed: {error}")
 
 
-def _medians(runs: list[Run]) -> dict[str, dict[str, float]]:
-    medians: dict[str, dict[str, float]] = {}
-    for contender in dict.fromkeys(run.contender for run in runs):
-        good = [run.figures for run in runs if run.contender == contender and not run.void]
-        if good:
-            medians[contender] = {name: statistics.median(figures[name] for figures in good) for name in good[0]}
-    return medians
+def _at_most(bench: Bench, rounds: int | None) -> Bench:
+    if rounds is None:
+        return bench
+    most = {name: min(rounds, getattr(bench, name)) for name in ("rounds", "best_rounds", "peer_rounds")}
+    return replace(bench, **most)
 
 
 def _arguments() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("bench", choices=(*BENCHES, "all"), nargs="*", default="all")
-    asked.add_argument("--rounds", type=int, default=3)
-    asked.add_argument("--orders", type=int, default=3_000)
-    asked.add_argument("--connections", type=int, default=32)
-    asked.add_argument("--service-ms", type=float, default=20.0, help="how long the ERP takes for one posting")
+    asked.add_argument("bench", choices=(*NAMES, "all"), nargs="*", default="all")
+    asked.add_argument("--minutes", type=float, default=26.0, help="no repetition begins that would end later than this")
+    asked.add_argument("--rounds", type=int, default=None, help="at most so many rounds of each bench")
+    asked.add_argument("--orders", type=int, default=Sizes().orders, help="orders of one run of pipeline and intake")
     asked.add_argument("--only", default="", help="names of contenders, separated by commas")
+    asked.add_argument("--smoke", action="store_true", help="tiny sizes: does it all work? The figures mean nothing")
     asked.add_argument("--json", action="store_true", help="figures as JSON on stdout and nothing else")
     asked.add_argument("--docs", type=Path, default=None, help="folder to write the report, plots and latest.json to")
+    asked.add_argument("--keep", action="store_true", help="keep the logs of all processes")
     return asked
 
 

@@ -2,9 +2,10 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from canonical.currencies import MINOR_DIGITS
 from canonical.model import Frozen
@@ -17,10 +18,29 @@ _WRITTEN = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 def _plain_decimal(value: Any) -> Decimal:
     """Decimal of a JSON number or string; refuses floats, "12,50", NaN, 1e400 and anything past 6 decimals."""
+    # The same few amounts stand in every order: told by their text they are looked at once.
+    if isinstance(value, str):
+        return _written_decimal(value)
+    if isinstance(value, Decimal):
+        return _bounded_decimal(str(value))
     if isinstance(value, bool | float):
         raise ValueError("an amount must be a decimal string or an exact number, not a float")
-    if isinstance(value, str) and not _WRITTEN.fullmatch(value):
+    return _bounded(value)
+
+
+@lru_cache(maxsize=4096)
+def _written_decimal(text: str) -> Decimal:
+    if not _WRITTEN.fullmatch(text):
         raise ValueError("not a decimal number; write it as 1234.50")
+    return _bounded(text)
+
+
+@lru_cache(maxsize=4096)
+def _bounded_decimal(text: str) -> Decimal:
+    return _bounded(text)
+
+
+def _bounded(value: Any) -> Decimal:
     try:
         amount = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
@@ -44,6 +64,9 @@ def _known_currency(code: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(_plain_decimal)]
 """An exact decimal number below 10^12 with at most 6 decimals, of any sign."""
+
+Unsigned = Annotated[Decimal, Field(ge=0), BeforeValidator(_plain_decimal)]
+"""An amount that cannot be negative. The bound stands on the number itself: outside the function it would be another call."""
 
 Currency = Annotated[str, AfterValidator(_known_currency)]
 """An ISO 4217 code in force."""

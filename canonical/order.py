@@ -7,16 +7,13 @@ from pydantic import Field, model_validator
 
 from canonical.document import Document
 from canonical.model import Frozen, Key, Moment, Text
-from canonical.money import Amount, Currency
+from canonical.money import Currency, Unsigned
 from canonical.party import Address, Party
 
 MOST_LINES = 2_000
 
 Quantity = Annotated[int, Field(gt=0, le=1_000_000, strict=True)]
 """A whole number of pieces, 1 to 1 000 000."""
-
-Unsigned = Annotated[Amount, Field(ge=0)]
-"""An amount that cannot be negative."""
 
 
 class Tax(Frozen):

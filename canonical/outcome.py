@@ -19,10 +19,14 @@ class AlreadyDone:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The target refused for its limits. Costs no attempt; ``retry_after_s`` is the target's own hint."""
+    """The target refused for its limits. Costs no attempt; ``retry_after_s`` is the target's own hint.
+
+    ``own``: our own limiter had no call left to give; the target was not asked and has not refused anything.
+    """
 
     reason: str
     retry_after_s: float | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

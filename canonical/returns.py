@@ -7,8 +7,8 @@ from pydantic import Field
 
 from canonical.document import Document
 from canonical.model import Frozen, Key, Moment, Text
-from canonical.money import Currency
-from canonical.order import MOST_LINES, Quantity, Unsigned
+from canonical.money import Currency, Unsigned
+from canonical.order import MOST_LINES, Quantity
 
 
 class ReturnLine(Frozen):

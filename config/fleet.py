@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from config.limits import LimitTable
 from config.nearest import ConfigError, explain, hint
 
 Class = Literal["high", "normal", "low"]
@@ -32,15 +33,6 @@ class Source(Part):
     topic_classes: dict[str, Class] = {}
 
 
-class LimitTable(Part):
-    """What the target's account allows, per second and at once. Absent means not limited."""
-
-    rate_per_s: float | None = Field(default=None, gt=0)
-    burst: int = Field(default=1, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
-    safe_share: float = Field(default=0.25, gt=0, le=1)
-
-
 class Target(Part):
     """An outside account documents are posted to. ``options`` belong to the adapter, which checks them at boot."""
 
@@ -53,7 +45,7 @@ class Target(Part):
     answer_timeout_s: float = Field(default=30.0, gt=0, description="longest wait for the answer to one request")
     posting_time_s: float = Field(default=60.0, gt=0, description="longest time the requests of one posting may take")
     max_attempts: int = Field(default=12, ge=1, le=100)
-    bundle: int = Field(default=8, ge=1, le=100, description="most deliveries one part of a message holds")
+    bundle: int = Field(default=20, ge=1, le=100, description="most deliveries one part of a message holds")
     shares: dict[Domain, Annotated[int, Field(ge=1)]] = Field(default={}, description="the lane's parts by domain")
     options: dict[str, str | int | float | bool] = {}
 

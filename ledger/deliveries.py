@@ -134,7 +134,7 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
         state = "waiting" if pair in busy else "parked" if delivery.failure else "ready"
         busy.add(pair)
         rows.append(_values(delivery, state, now))
-    once = ("target", "operation", "business_key", "version")
+    once = ("document_id", "version", "target", "operation")
     told = (*(column.name for column in statements.ready_columns()), "state")
     return _ready_of(session, insert(session, deliveries, rows, once=once, returning=told), now)
 

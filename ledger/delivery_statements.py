@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Executable, and_, bindparam, case, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Executable, and_, bindparam, case, literal_column, or_, select, tuple_, update
 
-from ledger.many import among, one_of
+from ledger.many import among, in_order, one_of
 from ledger.schema import deliveries, documents, versions
 
 UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "parked")
@@ -17,12 +17,22 @@ ENTITY = (deliveries.c.target, deliveries.c.entity)
 _STATE = deliveries.c.state + ""
 
 
+def _in_state(state: ColumnElement[str], states: tuple[str, ...]) -> ColumnElement[bool]:
+    """Written out: a list given as parameters is put into the statement's text anew each time it is run."""
+    return state.in_([literal_column(f"'{one}'") for one in states])
+
+
 @cache
 def busy(dialect: str) -> Executable:
     """Unfinished deliveries of some entities, locked in one order."""
     c = deliveries.c
     met = among(dialect, ENTITY)
-    return select(c.target, c.entity).where(met, c.state.in_(UNFINISHED)).order_by(c.id).with_for_update()
+    return (
+        select(c.target, c.entity)
+        .where(met, _in_state(c.state, UNFINISHED))
+        .order_by(in_order(c.id))
+        .with_for_update(of=deliveries)
+    )
 
 
 @cache
@@ -30,7 +40,7 @@ def claim(dialect: str) -> Executable:
     """Take what is free and due, or what a lost worker held: ids, token, now, due_before, until."""
     c = deliveries.c
     lost = _STATE == "claimed"
-    free = and_(_STATE.in_(CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= bindparam("due_before")))
+    free = and_(_in_state(_STATE, CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= bindparam("due_before")))
     return (
         update(deliveries)
         .where(one_of(dialect, c.id, "ids"), or_(free, and_(lost, c.claimed_until <= bindparam("now"))))
@@ -50,7 +60,7 @@ def mark_published(dialect: str) -> Executable:
     """Note confirmed messages: ids, now."""
     c = deliveries.c
     now = bindparam("now", type_=c.published_at.type)
-    marked = update(deliveries).where(one_of(dialect, c.id, "ids"), _STATE.in_(CLAIMABLE))
+    marked = update(deliveries).where(one_of(dialect, c.id, "ids"), _in_state(_STATE, CLAIMABLE))
     return marked.values(published_at=now, state=case((c.state == "ready", "queued"), else_=c.state))
 
 
@@ -71,7 +81,7 @@ def ready_first_waiting(chosen: ColumnElement[bool]) -> Executable:
             earlier.c.target == c.target,
             earlier.c.entity == c.entity,
             earlier.c.id < c.id,
-            earlier.c.state.in_(UNFINISHED),
+            _in_state(earlier.c.state, UNFINISHED),
         )
         .exists()
     )
@@ -125,7 +135,7 @@ def claimed(dialect: str) -> Executable:
             c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
             c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body,
             case((heads.kind != "order", order_body), else_=None).label("order_body"),
-            order_remote.label("order_remote_id"), c.accepted_at, c.calls,
+            case((c.operation != "order.create", order_remote), else_=None).label("order_remote_id"), c.accepted_at, c.calls,
         )
         .join(documents, heads.id == c.document_id)
         .join(versions, and_(bodies.document_id == c.document_id, bodies.version == c.version))

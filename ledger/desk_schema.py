@@ -1,4 +1,4 @@
-"""Remembers the failure desk in these tables: cases, edits, actions, jobs with their items. Written only when something fails."""
+"""Remembers the failure desk in these tables: cases, edits, jobs with their items. Written only when something fails."""
 
 from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
@@ -29,19 +29,6 @@ cases = Table(
     Column("assigned_to", String(80)),
     Column("due_at", Utc),
     Column("closed_at", Utc),
-)
-
-actions = Table(
-    "actions",
-    metadata,
-    Column("id", IdType, primary_key=True),
-    Column("at", Utc, nullable=False),
-    Column("by_whom", String(80), nullable=False),
-    Column("verb", String(24), nullable=False),
-    Column("subject", String(40), nullable=False),
-    Column("why", Text, nullable=False),
-    Column("detail", JSON, nullable=False),
-    Index("ix_actions_subject", "subject"),
 )
 
 edits = Table(

@@ -7,7 +7,7 @@ from functools import cache
 
 from sqlalchemy import Executable, select
 
-from ledger.many import among, change, insert, keys
+from ledger.many import among, change, in_order, insert, keys
 from ledger.schema import documents, versions
 from ledger.session import Session
 
@@ -91,9 +91,9 @@ def write(session: Session, new: Sequence[NewVersion], now: datetime) -> None:
     """Write new versions under the locks taken before."""
     if not new:
         return
-    # Row by row: an array of long texts costs the driver more than the statements it saves.
-    session.execute(
-        versions.insert(),
+    insert(
+        session,
+        versions,
         [
             {
                 "document_id": v.document_id,
@@ -133,7 +133,7 @@ def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
 def _heads(dialect: str) -> Executable:
     c = documents.c
     query = select(c.id, c.kind, c.source, c.key, c.version, c.status, c.as_of, c.digest)
-    return query.where(among(dialect, _KEY)).order_by(c.id).with_for_update(of=documents)
+    return query.where(among(dialect, _KEY)).order_by(in_order(c.id)).with_for_update(of=documents)
 
 
 @cache

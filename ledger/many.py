@@ -1,14 +1,16 @@
-"""Remembers many rows by one statement: PostgreSQL takes every column as one array, SQLite takes row after row.
+"""Remembers many rows by one statement: PostgreSQL takes them as one JSON document, SQLite takes row after row.
 
-A statement that does not depend on how many rows there are is compiled once, parsed once and prepared once.
+A statement that does not depend on how many rows there are is compiled once, parsed once and prepared once. One document is
+written by one call in C; arrays, the other way to hand over many rows, are written by the driver in Python, value by value.
 """
 
-import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     JSON,
     Column,
@@ -48,7 +50,7 @@ def insert(
         return []
     names = tuple(rows[0])
     if session.dialect.name == POSTGRESQL:
-        found = session.execute(_insert_arrays(table, names, once, returning), _arrays(table, names, rows))
+        found = session.execute(_insert_all(table, names, once, returning), _document(names, rows))
     else:
         found = session.execute(_insert_each(table, once, returning), [dict(row) for row in rows])
     return found.all() if returning else []
@@ -65,7 +67,7 @@ def change(
     names = tuple(rows[0])
     shared = {f"alike_{name}": value for name, value in alike.items()}
     if session.dialect.name == POSTGRESQL:
-        session.execute(_change_arrays(table, names, by, tuple(alike)), _arrays(table, names, rows) | shared)
+        session.execute(_change_all(table, names, by, tuple(alike)), _document(names, rows) | shared)
     else:
         each = [{f"its_{name}": row[name] for name in names} | shared for row in rows]
         session.execute(_change_each(table, names, by, tuple(alike)), each)
@@ -79,25 +81,31 @@ def one_of(dialect: str, wanted: Column[Any], name: str) -> ColumnElement[bool]:
 
 
 def among(dialect: str, wanted: tuple[Column[Any], ...]) -> ColumnElement[bool]:
-    """Condition that the columns' values together are one of the keys given by ``keys``."""
+    """Condition that the columns' values together are one of the keys given by ``keys``, each of them once."""
     if dialect == POSTGRESQL:
-        given = _unnest(wanted)
-        return tuple_(*wanted).in_(select(*given.c))
+        # A join, not IN: the keys lead to the rows then, and no plan goes through the rows to ask the keys.
+        given = _given(wanted)
+        return and_(*(one == given.c[one.name] for one in wanted))
     return tuple_(*wanted).in_(bindparam("keys", expanding=True))
 
 
 def keys(dialect: str, wanted: tuple[Column[Any], ...], values: Sequence[tuple[object, ...]]) -> dict[str, object]:
-    """Parameters of ``among``."""
+    """Parameters of ``among``: the values are distinct."""
     if dialect == POSTGRESQL:
-        return {f"all_{one.name}": [value[at] for value in values] for at, one in enumerate(wanted)}
+        names = tuple(one.name for one in wanted)
+        return _document(names, [dict(zip(names, value, strict=True)) for value in values])
     return {"keys": list(values)}
 
 
+def in_order(wanted: Column[Any]) -> ColumnElement[Any]:
+    """What to sort found rows by. The bare column would let a plan walk its whole index to be spared the sorting of a few."""
+    return wanted + 0
+
+
 @cache
-def _insert_arrays(table: Table, names: tuple[str, ...], once: tuple[str, ...], returning: tuple[str, ...]) -> Executable:
-    given = _unnest(tuple(table.c[name] for name in names))
-    read = [cast(given.c[name], table.c[name].type) if _is_json(table.c[name]) else given.c[name] for name in names]
-    statement = postgresql.insert(table).from_select(names, select(*read))
+def _insert_all(table: Table, names: tuple[str, ...], once: tuple[str, ...], returning: tuple[str, ...]) -> Executable:
+    given = _given(tuple(table.c[name] for name in names))
+    statement = postgresql.insert(table).from_select(names, select(*given.c))
     if once:
         statement = statement.on_conflict_do_nothing(index_elements=once)
     return statement.returning(*(table.c[name] for name in returning)) if returning else statement
@@ -112,8 +120,8 @@ def _insert_each(table: Table, once: tuple[str, ...], returning: tuple[str, ...]
 
 
 @cache
-def _change_arrays(table: Table, names: tuple[str, ...], by: tuple[str, ...], alike: tuple[str, ...]) -> Executable:
-    given = _unnest(tuple(table.c[name] for name in names))
+def _change_all(table: Table, names: tuple[str, ...], by: tuple[str, ...], alike: tuple[str, ...]) -> Executable:
+    given = _given(tuple(table.c[name] for name in names))
     own: dict[str, Any] = {name: given.c[name] for name in names if name not in by}
     return update(table).where(and_(*(table.c[name] == given.c[name] for name in by))).values(own | _alike(table, alike))
 
@@ -129,23 +137,16 @@ def _alike(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: bindparam(f"alike_{name}", type_=table.c[name].type) for name in names}
 
 
-def _unnest(columns: tuple[Column[Any], ...]) -> TableValuedAlias:
-    arrays = [bindparam(f"all_{one.name}", type_=postgresql.ARRAY(_carried(one))) for one in columns]
-    shown = [column(one.name, _carried(one)) for one in columns]
-    return func.unnest(*arrays).table_valued(*shown).render_derived(name="given")
+def _given(columns: tuple[Column[Any], ...]) -> TableValuedAlias:
+    """The rows of the parameter ``rows`` as a table of these columns."""
+    shown = [column(one.name, one.type) for one in columns]
+    told = cast(bindparam("rows", type_=Text()), JSON())
+    return func.json_to_recordset(told).table_valued(*shown).render_derived(name="given", with_types=True)
 
 
-def _arrays(table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> dict[str, object]:
-    return {
-        f"all_{name}": [json.dumps(row[name]) for row in rows] if _is_json(table.c[name]) else [row[name] for row in rows]
-        for name in names
-    }
-
-
-def _carried(one: Column[Any]) -> Any:
-    # An array of JSON would be written by the driver value by value; as text it is written once, here.
-    return Text() if _is_json(one) else one.type
-
-
-def _is_json(one: Column[Any]) -> bool:
-    return isinstance(one.type, JSON)
+def _document(names: tuple[str, ...], rows: Sequence[Values]) -> dict[str, object]:
+    """The parameter ``rows``. Raises ValueError for a naive time, which the server would read as one of its own zone."""
+    for name in names:
+        if any(isinstance(value := row[name], datetime) and value.tzinfo is None for row in rows):
+            raise ValueError("naive time given to the ledger")
+    return {"rows": msgspec.json.encode(rows).decode()}

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -144,7 +145,8 @@ deliveries = Table(
     Column("created_at", Utc, nullable=False),
     Column("settled_at", Utc),
     *_failure_columns(),
-    UniqueConstraint("target", "operation", "business_key", "version"),
+    # The document stands for the business key: a number is a third of the text's index, and finds a document's deliveries too.
+    UniqueConstraint("document_id", "version", "target", "operation"),
 )
 
 attempts = Table(
@@ -178,6 +180,52 @@ controls = Table(
     Column("updated_at", Utc, nullable=False),
 )
 
+windows = Table(
+    "windows",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("lane", String(80), nullable=False),
+    Column("starts_at", Utc),
+    Column("weekdays", String(7)),
+    Column("local_time", String(5)),
+    Column("zone", String(64)),
+    Column("duration_s", Float, nullable=False),
+    Column("announce_s", Float, nullable=False),
+    Column("drain_s", Float, nullable=False),
+    Column("canary", Integer, nullable=False),
+    Column("ramp_s", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("cancelled_at", Utc),
+)
+
+window_runs = Table(
+    "window_runs",
+    metadata,
+    Column("window_id", _Id, ForeignKey("windows.id"), primary_key=True),
+    Column("starts_at", Utc, primary_key=True),
+    Column("canary_at", Utc),
+    Column("seen_attempt", BigInteger),
+    Column("accepted", Integer, nullable=False),
+    Column("opened_at", Utc),
+    Column("skipped_at", Utc),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    Index("ix_actions_subject", "subject", "id"),
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -206,12 +254,33 @@ Index(
     sqlite_where=text("state = 'parked'"),
     postgresql_where=text("state = 'parked'"),
 )
-Index("ix_documents_order", documents.c.source, documents.c.order_key)
-Index("ix_deliveries_document", deliveries.c.document_id)
+# The key first: by the source alone it would pass, without statistics, for as good a way to one document as its own key.
+Index("ix_documents_order", documents.c.order_key, documents.c.source)
 Index("ix_deliveries_entity", deliveries.c.entity, deliveries.c.target)
-_OPEN = text("state NOT IN ('done', 'parked', 'waiting')")
-Index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+OPEN_ROWS = text("state NOT IN ('done', 'parked', 'waiting')")
+Index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS)
 _WAITING = text("state = 'waiting'")
 Index("ix_deliveries_waiting", deliveries.c.entity, sqlite_where=_WAITING, postgresql_where=_WAITING)
 _PARKED = text("state = 'parked'")
 Index("ix_deliveries_parked", deliveries.c.failed_at, sqlite_where=_PARKED, postgresql_where=_PARKED)
+# What waits in a lane, by domain and class, with its oldest: counted up to a bound and read from the index's end, never scanned.
+PICKABLE_ROWS = text("state IN ('ready', 'queued', 'retrying')")
+Index(
+    "ix_deliveries_lane",
+    deliveries.c.target,
+    deliveries.c.domain,
+    deliveries.c["class"],
+    deliveries.c.state,
+    deliveries.c.accepted_at,
+    sqlite_where=PICKABLE_ROWS,
+    postgresql_where=PICKABLE_ROWS,
+)
+_ACCEPTED = text("state = 'accepted'")
+Index(
+    "ix_events_lane",
+    events.c.domain,
+    events.c["class"],
+    events.c.received_at,
+    sqlite_where=_ACCEPTED,
+    postgresql_where=_ACCEPTED,
+)

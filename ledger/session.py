@@ -1,11 +1,13 @@
 """Remembers through one engine: short transactions, one kind that writes and one that reads."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 Session = Connection
@@ -15,7 +17,22 @@ LedgerUnavailable = (DBAPIError, PoolTimeout)
 """What a ledger that cannot work raises: the row stays as it was, the caller tries later."""
 
 BUSY_S = 20
+IDLE_S = 0.5
+"""A connection that was not used for so long is asked whether it still works."""
+
 _READ = "millrace_read"
+
+_SERVER_SETTINGS = {
+    "lock_timeout": f"{BUSY_S}s",
+    "statement_timeout": f"{3 * BUSY_S}s",
+    # Every statement of an order's way names its rows by key. A plan made while a table was small would read all of it, and a
+    # prepared statement keeps its plan while the table grows: so such plans are only made where nothing else can be done.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # The price of what cannot be done otherwise would pass for a long query's, worth a compilation.
+    "jit": "off",
+}
 
 
 class Ledger:
@@ -34,10 +51,9 @@ class Ledger:
                 "max_overflow": pool_size,
                 "pool_use_lifo": True,
                 "pool_timeout": BUSY_S,
-                "pool_pre_ping": True,
                 "connect_args": {
                     "connect_timeout": 5,
-                    "options": f"-c lock_timeout={BUSY_S}s -c statement_timeout={3 * BUSY_S}s",
+                    "options": " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
                 },
             }
         )
@@ -45,6 +61,9 @@ class Ledger:
         if self._lite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine, "checkin", _note_return)
+            event.listen(self._engine, "checkout", _look_at_idle)
 
     @property
     def engine(self) -> Any:
@@ -71,6 +90,23 @@ class Ledger:
     def close(self) -> None:
         """Close every idle connection."""
         self._engine.dispose()
+
+
+def _note_return(_connection: Any, record: Any) -> None:
+    record.info["returned_at"] = time.monotonic()
+
+
+def _look_at_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    # The server may have gone and come back meanwhile. In the midst of work a question before each transaction would find
+    # next to nothing, and cost as much as a statement.
+    if time.monotonic() - record.info.get("returned_at", time.monotonic()) < IDLE_S:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -16,6 +16,18 @@ def class_of_event(source: Source, topic: str) -> Class:
     return source.topic_classes.get(topic, source.cls)
 
 
+def class_of_method(rules: Sequence[ClassRule], source: str, method: str, told: Class) -> Class:
+    """The class in which an order waits to be read, by a shipping method that was seen in it: the first rule's that asks for
+    such a method and nothing else, else ``told``.
+    """
+    for rule in rules:
+        if not rule.shipping_methods or rule.total_at_least is not None or "order" not in rule.kinds:
+            continue
+        if any(fnmatchcase(source, pattern) for pattern in rule.sources) and _holds(rule.shipping_methods, method):
+            return rule.cls
+    return told
+
+
 def class_of_document(rules: Sequence[ClassRule], document: Order | Shipment | Return, order: Order | None, told: Class) -> Class:
     """Class of the first rule the document meets, else ``told`` (its event's). A shipment or return is judged by its order."""
     subject = document if isinstance(document, Order) else order
@@ -33,5 +45,9 @@ def _meets(rule: ClassRule, document: Order | Shipment | Return, subject: Order 
 
 
 def _named(words: Sequence[str], subject: Order | None) -> bool:
-    method = (subject.shipping_method or "").casefold() if subject else ""
-    return any(word.casefold() in method for word in words)
+    return _holds(words, (subject.shipping_method or "") if subject else "")
+
+
+def _holds(words: Sequence[str], method: str) -> bool:
+    folded = method.casefold()
+    return any(word.casefold() in folded for word in words)

@@ -9,7 +9,7 @@ from canonical.outcome import AlreadyDone, Conflict, Done, Outcome, Rejected, Th
 from routing.backoff import retry_wait_s
 
 THROTTLE_REST_S = 1.0
-"""Rest after a throttle answer that names none."""
+"""Rest of a row after a throttle answer that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,32 @@ class Fate:
     stop: bool = False
 
 
-def fate_of(outcome: Outcome, attempts: int, uncertain: bool, rules: Rules, draw: Callable[[], float]) -> Fate:
+def fate_of(
+    outcome: Outcome, attempts: int, uncertain: bool, rules: Rules, draw: Callable[[], float], *, probe: bool = False
+) -> Fate:
     """Five failures, five fates. ``attempts`` and ``uncertain`` are the row's before this attempt.
 
     Whether an effect may exist is remembered until it is known: a throttle answer to the look-up leaves the doubt.
+    ``probe``: it was sent to see whether the target works again; that it does not is no fault of the row's and costs no attempt.
     """
+    spent = attempts + (0 if probe else 1)
     match outcome:
         case Done(remote_id) | AlreadyDone(remote_id):
             return Fate("done", attempts + 1, remote_id=remote_id)
         case Rejected(code, reason, remedy):
             return Fate("parked", attempts + 1, failure=Failure(FailureClass.REJECTED, code, reason, remedy))
-        case Throttled(_, retry_after_s):
+        case Throttled(_, retry_after_s, own):
+            # Without a hint the limiter chooses how long the lane rests: it knows the rate it works at.
             rest_s = THROTTLE_REST_S if retry_after_s is None else retry_after_s
-            return Fate("retrying", attempts, wait_s=rest_s, uncertain=uncertain, pause_s=rest_s, stop=True)
+            pause_s = None if own else retry_after_s
+            return Fate("retrying", attempts, wait_s=rest_s, uncertain=uncertain, pause_s=pause_s, stop=True)
         case Unavailable(reason, retry_after_s):
-            retry = _retry("unavailable", reason, attempts + 1, uncertain, rules, retry_after_s or 0.0, draw)
+            retry = _retry("unavailable", reason, spent, uncertain, rules, retry_after_s or 0.0, draw)
             return _with_stop(retry, retry_after_s)
         case Conflict(reason):
             return _retry("conflict", reason, attempts + 1, uncertain, rules, 0.0, draw)
         case Uncertain(reason):
-            return _retry("uncertain", reason, attempts + 1, True, rules, rules.max_execution_s, draw)
+            return _retry("uncertain", reason, spent, True, rules, rules.max_execution_s, draw)
         case _:
             assert_never(outcome)
 

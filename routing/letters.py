@@ -108,12 +108,16 @@ def deliver_letters(parcels: Sequence[Parcel], most_rows: int = MOST_ROWS) -> li
     """Messages for deliveries, each of one target, domain, class and operation, with at most ``most_rows`` rows."""
     grouped: dict[tuple[str, str], list[Parcel]] = {}
     for parcel in parcels:
-        grouped.setdefault((names.queue(names.lane(parcel.target), parcel.cls), parcel.operation), []).append(parcel)
+        grouped.setdefault((_queue_of(parcel), parcel.operation), []).append(parcel)
     return [
         _deliver_letter(queue, operation, part)
         for (queue, operation), group in grouped.items()
         for part in parts(tuple(group), most_rows)
     ]
+
+
+def _queue_of(parcel: Parcel) -> str:
+    return names.queue(names.family(parcel.target, parcel.domain), parcel.cls)
 
 
 def _deliver_letter(queue: str, operation: str, part: tuple[Parcel, ...]) -> Letter:

@@ -1,6 +1,7 @@
 """Names queues: the one grammar for queue, exchange and routing-key names."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal, get_args
 
 Class = Literal["high", "normal", "low"]
@@ -27,12 +28,14 @@ def families_of(lane_name: str, domains: Iterable[str]) -> tuple[str, ...]:
     return (lane_name,) if target is None else tuple(family(target, domain) for domain in domains)
 
 
+@lru_cache(maxsize=1024)
 def lane_of(family_name: str) -> str:
     """Lane a family belongs to: ``lane_of("deliver.netsuite.orders") == "deliver.netsuite"``; a domain's is its own."""
     target = target_of(family_name)
     return family_name if target is None else lane(target)
 
 
+@lru_cache(maxsize=1024)
 def domain_of(family_name: str) -> str:
     """Domain a family works in: ``orders`` for ``deliver.netsuite.orders`` and for ``orders``."""
     return family_name.rpartition(".")[2]

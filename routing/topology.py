@@ -30,7 +30,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All of it; ``families`` are those that workers serve."""
+    """All of it; ``families`` are those that workers serve: a domain's own, and in each target's lane one a domain."""
 
     exchanges: tuple[Exchange, ...]
     queues: tuple[Queue, ...]
@@ -54,7 +54,8 @@ class Topology:
 
 def build_topology(table: TopologyTable, targets: Iterable[str]) -> Topology:
     """The topology of these targets."""
-    families = (*table.domains, *(names.lane(target) for target in targets))
+    lanes = (*table.domains, *(names.lane(target) for target in targets))
+    families = tuple(family for lane in lanes for family in names.families_of(lane, table.domains))
     exchanges = (
         Exchange(names.UNROUTED, "fanout"),
         Exchange(names.WORK_EXCHANGE, "direct", {"alternate-exchange": names.UNROUTED}),
@@ -63,7 +64,7 @@ def build_topology(table: TopologyTable, targets: Iterable[str]) -> Topology:
     )
     queues = (
         Queue(names.UNROUTED, names.UNROUTED, "", {"x-queue-type": "quorum"}),
-        *(_dead(family) for family in families),
+        *(_dead(lane) for lane in lanes),
         *(_work(family, cls, table.delivery_limit) for family in families for cls in names.CLASSES),
         *(_rung(tier_s) for tier_s in table.ladder_s),
     )
@@ -72,12 +73,14 @@ def build_topology(table: TopologyTable, targets: Iterable[str]) -> Topology:
 
 def _work(family: str, cls: names.Class, delivery_limit: int) -> Queue:
     name = names.queue(family, cls)
-    arguments = {"x-delivery-limit": delivery_limit} | _safe_dead_lettering(names.DEAD_EXCHANGE, names.dead(family))
+    arguments = {"x-delivery-limit": delivery_limit} | _safe_dead_lettering(
+        names.DEAD_EXCHANGE, names.dead(names.lane_of(family))
+    )
     return Queue(name, names.WORK_EXCHANGE, name, arguments)
 
 
-def _dead(family: str) -> Queue:
-    name = names.dead(family)
+def _dead(lane: str) -> Queue:
+    name = names.dead(lane)
     return Queue(name, names.DEAD_EXCHANGE, name, {"x-queue-type": "quorum"})
 
 

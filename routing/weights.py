@@ -1,21 +1,30 @@
-"""Decides whose turn it is: weighted deficit round robin over the families and classes that have something waiting."""
+"""Decides whose turn it is: fair queueing over lanes, their domains by share and their classes by weight, with ageing."""
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import lcm
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from routing import names
 from routing.names import CLASSES, Class
 
-K = TypeVar("K", bound=Hashable)
+K = TypeVar("K", str, Class)
+Waiting = Mapping[str, Mapping[Class, float]]
+"""Families with something waiting: for each class that has, the age of its head in seconds."""
+
+_UNIT = lcm(*range(1, 41))
+"""One call of weight 1 in whole numbers, which the weights that people give divide without a rest."""
+_NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How often each class of a family is served when all have work, and how often the family among families.
+    """How often each class of a lane is served when all have work.
 
-    ``strict`` serves a class only while every higher one is empty. ``share`` is the family's own weight against others.
-    A class whose head is older than ``aged_after_s`` seconds is served at least every second turn, also where ``strict``.
-    Raises ValueError for a weight below 1 or an age of none: every class keeps a floor (pause a family to stop it).
+    ``strict`` serves a class only while every higher one is empty. A class whose head is older than ``aged_after_s`` seconds
+    is served at least every second turn of its family, the oldest first, also where ``strict``.
+    Raises ValueError for a weight below 1 or an age of none: every class keeps a floor (pause a lane to stop it).
 
     >>> Weights(high=8, normal=3, low=1).of("high")
     8
@@ -25,13 +34,12 @@ class Weights:
     normal: int = 3
     low: int = 1
     strict: bool = False
-    share: int = 1
     aged_after_s: float = 900.0
 
     def __post_init__(self) -> None:
-        for name in (*CLASSES, "share"):
+        for name in CLASSES:
             if getattr(self, name) < 1:
-                raise ValueError(f"weight {name} is {getattr(self, name)}: give at least 1, or pause the family instead")
+                raise ValueError(f"weight {name} is {getattr(self, name)}: give at least 1, or pause the lane instead")
         if not self.aged_after_s > 0:
             raise ValueError(f"aged_after_s is {self.aged_after_s}: give seconds above 0")
 
@@ -41,71 +49,108 @@ class Weights:
 
 
 class Turns(Generic[K]):
-    """Credit of each key: every turn gives all that wait their weight, and takes the sum from the one served.
+    """Start-time fair queueing: each key goes on from where its last service ended, at the earliest from now.
 
-    Over any stretch in which the same keys wait, each is served in proportion to its weight, evenly spread. A key with
-    nothing waiting keeps no credit, so its share is lent out and it cannot come back with a burst.
+    Over any stretch in which the same keys wait, each is served in proportion to its weight, counted in cost and evenly
+    spread. A key that had nothing waiting begins at the present: it lent its share out and comes back neither with a burst
+    nor behind anybody. Of keys that are equally far, the one named first is next.
     """
 
     def __init__(self) -> None:
-        self._credit: dict[K, int] = {}
+        self._now = 0
+        self._ends: dict[K, int] = {}
 
-    def next(self, weights: Mapping[K, int]) -> K:
+    def start(self, key: K) -> int:
+        """Where a key stands: the least is next."""
+        return max(self._now, self._ends.get(key, 0))
+
+    def next(self, waiting: Iterable[K]) -> K:
         """The key to serve among those that wait; changes nothing. Raises ValueError if none waits."""
-        return max(weights, key=lambda key: self._credit.get(key, 0) + weights[key])
+        return min(waiting, key=self.start)
 
-    def serve(self, key: K, weights: Mapping[K, int]) -> None:
-        """Charge ``key`` for one turn among those that wait."""
-        self._credit = {other: self._credit.get(other, 0) + weight for other, weight in weights.items()}
-        # A weight cut down at run time must not leave an old debt or credit that outlives the change.
-        most = sum(weights.values())
-        self._credit[key] -= most
-        self._credit = {other: max(-most, min(most, credit)) for other, credit in self._credit.items()}
+    def serve(self, key: K, weight: int, cost: int = 1) -> None:
+        """Charge ``key`` for ``cost`` at ``weight``."""
+        self._now = self.start(key)
+        self._ends[key] = self._now + cost * _UNIT // weight
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is; ``aged`` if it is because of its age."""
+
+    family: str
+    cls: Class
+    aged: bool = False
 
 
 class Wheel:
-    """Picks the next (family, class) by the weights in force; setting other weights acts on the very next pick.
+    """Picks the next family and class by what is in force; other weights and shares act on the very next pick.
 
     >>> wheel = Wheel()
-    >>> wheel.next({"orders": ["normal", "high"]})
-    ('orders', 'high')
+    >>> wheel.next({"orders": {"normal": 0.0, "high": 0.0}})
+    Turn(family='orders', cls='high', aged=False)
     """
 
     def __init__(self) -> None:
         self._weights: Mapping[str, Weights] = {}
-        self._families: Turns[str] = Turns()
+        self._shares: Mapping[str, Mapping[str, int]] = {}
+        self._lanes: Turns[str] = Turns()
+        self._families: dict[str, Turns[str]] = {}
         self._classes: dict[str, Turns[Class]] = {}
+        self._aged: dict[str, bool] = {}
 
-    def set(self, weights: Mapping[str, Weights]) -> None:
-        """Put other weights in force; a family that is not named has the default ones."""
-        self._weights = dict(weights)
+    def set(self, weights: Mapping[str, Weights], shares: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """Put other weights and shares of lanes in force; what is not named has the default ones."""
+        shares = shares or {}
+        # What was served under the old ones is no debt under the new.
+        for family in [f for f in self._classes if _differ(self._weights, weights, names.lane_of(f))]:
+            del self._classes[family]
+        for lane in [lane for lane in self._families if _differ(self._shares, shares, lane)]:
+            del self._families[lane]
+        self._weights, self._shares = dict(weights), {lane: dict(by_domain) for lane, by_domain in shares.items()}
 
-    def next(self, waiting: Mapping[str, Collection[Class]]) -> tuple[str, Class] | None:
-        """The queue to serve among those with something waiting, None if nothing waits; charges nobody."""
-        shares = self._shares(waiting)
-        if not shares:
+    def next(self, waiting: Waiting, busy: Mapping[str, int] = _NOBODY) -> Turn | None:
+        """The queue to serve among those with something waiting, None if nothing waits; charges nobody.
+
+        ``busy`` counts what each lane has running: the lane with the least is next, so that one whose target hangs cannot
+        take the places of the others.
+        """
+        lanes = {names.lane_of(family): None for family, classes in waiting.items() if classes}
+        if not lanes:
             return None
-        family = self._families.next(shares)
-        if self._of(family).strict:
-            return family, min(waiting[family], key=CLASSES.index)
-        return family, self._turns(family).next(self._class_weights(family, waiting[family]))
+        lane = min(lanes, key=lambda one: (busy.get(one, 0), self._lanes.start(one)))
+        turns = self._families.get(lane) or Turns[str]()
+        family = turns.next(family for family, classes in waiting.items() if classes and names.lane_of(family) == lane)
+        return self._turn(lane, family, waiting[family])
 
-    def serve(self, family: str, cls: Class, waiting: Mapping[str, Collection[Class]]) -> None:
-        """Charge the queue that was served; ``waiting`` as it was given to :meth:`next`."""
-        self._families.serve(family, self._shares(waiting))
-        self._turns(family).serve(cls, self._class_weights(family, waiting[family]))
+    def serve(self, turn: Turn, cost: int = 1) -> None:
+        """Charge the queue that was served, ``cost`` calls to its domain and its class."""
+        lane, family = names.lane_of(turn.family), turn.family
+        self._lanes.serve(lane, 1)
+        self._families.setdefault(lane, Turns()).serve(family, self._share(lane, family), cost)
+        self._classes.setdefault(family, Turns()).serve(turn.cls, self._of(lane).of(turn.cls), cost)
+        self._aged[family] = turn.aged
 
-    def _shares(self, waiting: Mapping[str, Collection[Class]]) -> dict[str, int]:
-        return {family: self._of(family).share for family, classes in waiting.items() if classes}
+    def _turn(self, lane: str, family: str, ages: Mapping[Class, float]) -> Turn:
+        weights = self._of(lane)
+        classes = [cls for cls in CLASSES if cls in ages]
+        aged = [cls for cls in classes if ages[cls] >= weights.aged_after_s]
+        if aged and not self._aged.get(family, False):
+            return Turn(family, max(aged, key=lambda cls: ages[cls]), aged=True)
+        if weights.strict:
+            return Turn(family, classes[0])
+        turns = self._classes.get(family) or Turns[Class]()
+        return Turn(family, turns.next(classes))
 
-    def _class_weights(self, family: str, classes: Collection[Class]) -> dict[Class, int]:
-        return {cls: self._of(family).of(cls) for cls in CLASSES if cls in classes}
+    def _share(self, lane: str, family: str) -> int:
+        return self._shares.get(lane, _NOBODY).get(names.domain_of(family), 1)
 
-    def _turns(self, family: str) -> Turns[Class]:
-        return self._classes.setdefault(family, Turns())
+    def _of(self, lane: str) -> Weights:
+        return self._weights.get(lane, _DEFAULT)
 
-    def _of(self, family: str) -> Weights:
-        return self._weights.get(family, _DEFAULT)
+
+def _differ(before: Mapping[str, object], after: Mapping[str, object], lane: str) -> bool:
+    return before.get(lane) != after.get(lane)
 
 
 _DEFAULT = Weights()

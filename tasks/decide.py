@@ -77,7 +77,8 @@ class Plan:
     def _take(self, event_id: int, told_class: Class, document: AnyDocument) -> str | Failure:
         key = DocumentKey(document.kind, document.source, document.key)
         head = self.heads[key]
-        digest = digest_of(document)
+        body = document.model_dump_json()
+        digest = digest_of(body)
         verdict = judge(head.version, head.as_of, head.digest, document.as_of, digest)
         if verdict == "stale":
             return "stale"
@@ -92,11 +93,11 @@ class Plan:
                 f"return {document.key!r} was told again with other content; the first one stands",
                 "correct the difference in the ERP by hand, or cancel and tell a new return",
             )
-        self._write(event_id, head, document, digest)
+        self._write(event_id, head, document, body, digest)
         self._draft(event_id, head, document, told_class, operation_of(document, verdict, head.status))
         return verdict
 
-    def _write(self, event_id: int, head: DocumentRow, document: AnyDocument, digest: str) -> None:
+    def _write(self, event_id: int, head: DocumentRow, document: AnyDocument, body: str, digest: str) -> None:
         version = head.version + 1
         # The new version brings its own moment; an earlier one of the same bundle must not be written over it.
         self.touched.pop(head.id, None)
@@ -105,9 +106,7 @@ class Plan:
             self.first_told.append(head.key)
         if isinstance(document, Order):
             self._orders[head.key] = document
-        self.versions.append(
-            NewVersion(head.id, version, event_id, document.number, status, document.as_of, digest, document.model_dump_json())
-        )
+        self.versions.append(NewVersion(head.id, version, event_id, document.number, status, document.as_of, digest, body))
         self.heads[head.key] = replace(head, version=version, status=status, as_of=document.as_of, digest=digest)
 
     def _draft(

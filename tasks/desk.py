@@ -22,7 +22,7 @@ def note(context: Context, key: FailureKey, actor: Actor) -> bool:
     """Keep a note with a case; False if there is none."""
     with context.ledger.write() as session:
         known = key.id in ledger.cases.occurrences(session, key.stage, [key.id])
-        ledger.actions.write(session, actor, "note", [str(key)] if known else [], context.now())
+        ledger.actions.record(session, actor, "note", [str(key)] if known else [], context.now())
     return known
 
 
@@ -62,7 +62,9 @@ def start_job(context: Context, wanted: Filter, patch: Sequence[str], pace: Pace
         chosen = ledger.desk.matching(context.fleet.desk, wanted, now)
         job_id = ledger.jobs.create(session, new, chosen, now)
         total = ledger.jobs.progress(session, job_id).waiting
-        ledger.actions.write(session, actor, "job", [f"job {job_id}"], now, filter=wanted.words(), patch=list(patch), total=total)
+        ledger.actions.record(
+            session, actor, "job", [f"job {job_id}"], now, filter=wanted.words(), patch=list(patch), total=total
+        )
     return job_id
 
 
@@ -82,7 +84,7 @@ def steer_job(context: Context, job_id: int, verb: str, actor: Actor) -> bool:
             values = values | {"ended_at": now}
         told = f"{verb} by {actor.by}: {actor.why}" if verb != "resume" else ""
         done = ledger.jobs.steer(session, job_id, before, told=told, lease=None, lease_until=None, **values)
-        ledger.actions.write(session, actor, verb, [f"job {job_id}"] if done else [], now)
+        ledger.actions.record(session, actor, verb, [f"job {job_id}"] if done else [], now)
     return done
 
 
@@ -105,5 +107,5 @@ def _each(
     with context.ledger.write() as session:
         for stage, some in groupby(sorted(keys, key=lambda key: (key.stage, key.id)), key=lambda key: key.stage):
             met += [FailureKey(stage, row_id) for row_id in sorted(act(session, stage, [key.id for key in some]))]
-        ledger.actions.write(session, actor, verb, [str(key) for key in met], context.now(), **detail)
+        ledger.actions.record(session, actor, verb, [str(key) for key in met], context.now(), **detail)
     return met

@@ -186,7 +186,7 @@ def _write_event(context: Context, session: Session, event: EventBase, proposal:
     paths = [d.path for d in proposal.differences]
     ledger.edits.note(session, "event", event.id, paths, actor, now, original=event.body)
     ledger.edits.put_body(session, event.id, proposal.after)
-    ledger.actions.write(session, actor, "edit", [str(proposal.key)], now, paths=paths)
+    ledger.actions.record(session, actor, "edit", [str(proposal.key)], now, paths=paths)
 
 
 def _write_version(context: Context, session: Session, base: Base, proposal: Proposal, actor: Actor) -> None:
@@ -209,7 +209,7 @@ def _write_version(context: Context, session: Session, base: Base, proposal: Pro
         document_id=base.head.id, base_version=base.head.version, version=version,
     )  # fmt: skip
     detail = {"paths": paths, "base_version": base.head.version, "version": version, "superseded": superseded}
-    ledger.actions.write(session, actor, "edit", [str(proposal.key)], now, **detail)
+    ledger.actions.record(session, actor, "edit", [str(proposal.key)], now, **detail)
 
 
 def _differences(before: bytes, after: bytes) -> Sequence[Difference]:

@@ -13,6 +13,7 @@ from ledger.deliveries import NewDelivery, Ready
 from ledger.documents import DocumentKey
 from ledger.events import EventEnd, EventRow, Waiting
 from ledger.session import Session
+from routing.classes import class_of_event
 from tasks.context import Context
 from tasks.decide import Draft, Plan, domain_of, order_key_of
 from tasks.enrich import Wish, look_up, missing, references_of
@@ -151,7 +152,15 @@ def _end_of(reading: Reading, plan: Plan) -> EventEnd:
         return EventEnd(event.id, "parked", failure=failure)
     if isinstance(parsed, Failure):
         return EventEnd(event.id, "parked", failure=parsed)
-    return plan.take(event.id, event.cls, parsed)
+    return plan.take(event.id, _class_told(plan, event), parsed)
+
+
+def _class_told(plan: Plan, event: EventRow) -> str:
+    """The class that the event's source and topic give. The row's own may come from a glance at the body, which is a hint
+    for the order of preparing and nothing more.
+    """
+    source = plan.fleet.sources.get(event.source)
+    return event.cls if source is None else class_of_event(source, event.topic)
 
 
 def _wish(context: Context, draft: Draft) -> Wish:

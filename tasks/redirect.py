@@ -104,7 +104,7 @@ def _move(
     for row in rows:
         other = FailureKey("delivery", written[row.operation, row.business_key, row.version])
         ledger.edits.mark_redirected(session, row.id, f"redirected to {target} as {other}: {actor.why}", now)
-        ledger.actions.write(session, actor, "redirect", [f"d{row.id}", str(other)], now, target=target, became=str(other))
+        ledger.actions.record(session, actor, "redirect", [f"d{row.id}", str(other)], now, target=target, became=str(other))
         moved.append((FailureKey("delivery", row.id), other))
     return ready, moved
 

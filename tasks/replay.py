@@ -49,7 +49,7 @@ def retry(context: Context, keys: Sequence[FailureKey], actor: Actor) -> Replaye
     now = context.now()
     with context.ledger.write() as session:
         given = give_back(context, session, keys)
-        ledger.actions.write(session, actor, "retry", [str(key) for key in given.retried], now)
+        ledger.actions.record(session, actor, "retry", [str(key) for key in given.retried], now)
     given.publish(context)
     return Replayed(tuple(given.retried), tuple(given.left))
 
@@ -69,7 +69,7 @@ def drop(context: Context, key: FailureKey, actor: Actor) -> bool:
         else:
             dropped = ledger.failures.drop_message(session, key.id, now)
         if dropped:
-            ledger.actions.write(session, actor, "drop", [str(key)], now)
+            ledger.actions.record(session, actor, "drop", [str(key)], now)
     if dropped:
         emit(Name.FAILURE_DROP_DONE, key=str(key), reason=actor.why)
     forward(context, letters_for_deliveries(ready))

@@ -28,18 +28,34 @@ class Event:
 
 Listener = Callable[[Event], None]
 
+Wants = Mapping[Name, frozenset[str] | None]
+"""The events a listener is to be told of, each with the fields it reads there; None: all of them."""
+
 _NOTHING: Mapping[str, Value] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, Value]] = ContextVar("telemetry_bound", default=_NOTHING)
 _log = logging.getLogger("millrace.telemetry")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Who is told of one event, and the fields that any of them reads; None: all of them."""
+
+    listeners: tuple[tuple[str, Listener], ...]
+    fields: frozenset[str] | None
 
 
 class _Listeners:
     """The attached listeners and the count of their failures; replaced as a whole so that emit needs no lock."""
 
     def __init__(self) -> None:
-        self.attached: tuple[tuple[str, Listener], ...] = ()
+        self.attached: Mapping[str, tuple[Listener, Wants | None]] = {}
+        self.plans: Mapping[Name, _Plan] = {}
         self.failures: Counter[str] = Counter()
         self.lock = threading.Lock()
+
+    def replace(self, attached: Mapping[str, tuple[Listener, Wants | None]]) -> None:
+        self.attached = attached
+        self.plans = {name: plan for name in Name if (plan := _plan(name, attached)).listeners}
 
     def failed(self, listener_id: str) -> int:
         with self.lock:
@@ -50,18 +66,19 @@ class _Listeners:
 _listeners = _Listeners()
 
 
-def attach(listener_id: str, listener: Listener) -> None:
-    """Call `listener` for every event from now on. An id attached again replaces the earlier listener in its place."""
+def attach(listener_id: str, listener: Listener, wants: Wants | None = None) -> None:
+    """Call `listener` from now on for every event, or for those it `wants`. An id attached again replaces the earlier
+    listener in its place. What nobody reads is not even looked at: an event may reach a listener with more fields than it
+    wants, never with fewer.
+    """
     with _listeners.lock:
-        attached = dict(_listeners.attached)
-        attached[listener_id] = listener
-        _listeners.attached = tuple(attached.items())
+        _listeners.replace({**_listeners.attached, listener_id: (listener, wants)})
 
 
 def detach(listener_id: str) -> None:
     """Stop calling a listener; an unknown id is no error."""
     with _listeners.lock:
-        _listeners.attached = tuple(pair for pair in _listeners.attached if pair[0] != listener_id)
+        _listeners.replace({known: pair for known, pair in _listeners.attached.items() if known != listener_id})
         _listeners.failures.pop(listener_id, None)
 
 
@@ -76,12 +93,12 @@ def emit(name: Name, /, *, error: BaseException | None = None, **fields: object)
 
     >>> emit(Name.DELIVERY_POST_STOP, delivery_id=7, target="netsuite", outcome="done", duration_s=0.12)
     """
-    attached = _listeners.attached
-    if not attached:
+    plan = _listeners.plans.get(name)
+    if plan is None:
         return
-    admitted = admit(fields)
+    admitted = admit(fields, plan.fields)
     event = Event(name, datetime.now(UTC), {**_bound.get(), **admitted.values}, admitted.dropped, error)
-    for listener_id, listener in attached:
+    for listener_id, listener in plan.listeners:
         _tell(listener_id, listener, event)
 
 
@@ -131,6 +148,14 @@ def _tell_of_failure(listener_id: str, times: int, error: Exception) -> None:
                    listener_id, type(error).__name__)  # fmt: skip
     fields = admit({"listener": listener_id, "count": times, "error_type": type(error).__name__}).values
     event = Event(Name.TELEMETRY_LISTEN_FAILED, datetime.now(UTC), fields)
-    for other_id, other in _listeners.attached:
+    plan = _listeners.plans.get(event.name)
+    for other_id, other in plan.listeners if plan else ():
         if other_id != listener_id:
             _tell(other_id, other, event)
+
+
+def _plan(name: Name, attached: Mapping[str, tuple[Listener, Wants | None]]) -> _Plan:
+    told = {key: pair for key, pair in attached.items() if pair[1] is None or name in pair[1]}
+    read = [None if wants is None else wants[name] for _, wants in told.values()]
+    fields = None if None in read else frozenset().union(*(some for some in read if some is not None))
+    return _Plan(tuple((key, listener) for key, (listener, _) in told.items()), fields)

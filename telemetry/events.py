@@ -40,6 +40,7 @@ class Name(StrEnum):
     LANE_THROTTLE_PAUSED = "lane.throttle.paused"
     LANE_THROTTLE_FALLBACK = "lane.throttle.fallback"
     LANE_THROTTLE_RECOVERED = "lane.throttle.recovered"
+    LANE_THROTTLE_CLAMPED = "lane.throttle.clamped"
 
     # Fetching: messages from the broker into a pool.
     FETCH_PICK_STOP = "fetch.pick.stop"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -74,15 +74,18 @@ class Admitted:
     dropped: int
 
 
-def admit(fields: Mapping[str, object]) -> Admitted:
-    """Keep the allowed fields, masked; `None` means absent; everything unknown or of a wrong type is dropped and counted."""
+def admit(fields: Mapping[str, object], read: frozenset[str] | None = None) -> Admitted:
+    """Keep the allowed fields, masked; `None` means absent; everything unknown or of a wrong type is dropped and counted.
+    With `read` only those are kept; of the others it is counted whether they are known.
+    """
     values: dict[str, Value] = {}
-    dropped = 0
-    for name, raw in fields.items():
+    dropped = 0 if read is None or fields.keys() <= FIELDS.keys() else _unknown(fields, read)
+    for name in fields if read is None else read & fields.keys():
+        raw = fields[name]
         if raw is None:
             continue
-        kind = FIELDS.get(name)
-        value = None if kind is None else _clean(kind, raw)
+        clean = _CLEAN.get(name)
+        value = None if clean is None else clean(raw)
         if value is None:
             dropped += 1
         else:
@@ -90,33 +93,47 @@ def admit(fields: Mapping[str, object]) -> Admitted:
     return Admitted(values, dropped)
 
 
-def _clean(kind: Kind, raw: object) -> Value | None:
-    match raw:
-        case bool():
-            return raw if kind is Kind.FLAG else None
-        case int() if kind in (Kind.ID, Kind.COUNT, Kind.SECONDS):
-            return raw if abs(raw) < _BIGGEST else None
-        case float() if kind is Kind.SECONDS:
-            return raw if math.isfinite(raw) else None
-        case str():
-            return _clean_text(kind, raw)
-        case tuple() | list() if kind is Kind.ROWS:
-            rows = tuple(row for row in raw[:MOST_ROWS] if type(row) is int)
-            return rows if len(rows) == len(raw[:MOST_ROWS]) else None
-        case _:
-            return None
+def _unknown(fields: Mapping[str, object], read: frozenset[str]) -> int:
+    return sum(raw is not None for name, raw in fields.items() if name not in FIELDS and name not in read)
 
 
-def _clean_text(kind: Kind, raw: str) -> str | None:
-    if kind is Kind.TEXT:
-        return mask_text(raw)[:LONGEST_TEXT]
-    if kind is Kind.ID:
+def _clean_id(raw: object) -> Value | None:
+    if isinstance(raw, str):
         return raw if _PLAIN_ID.fullmatch(raw) else mask_key(raw)[:LONGEST_ID]
-    if len(raw) > LONGEST_ID:
+    return _clean_count(raw)
+
+
+def _clean_rows(raw: object) -> Value | None:
+    if not isinstance(raw, tuple | list):
         return None
-    if kind is Kind.NODE:
-        return _checked_node(raw)
-    return _checked_word(raw) if kind is Kind.WORD else None
+    rows = tuple(row for row in raw[:MOST_ROWS] if type(row) is int)
+    return rows if len(rows) == len(raw[:MOST_ROWS]) else None
+
+
+def _clean_word(raw: object) -> Value | None:
+    return _checked_word(raw) if isinstance(raw, str) and len(raw) <= LONGEST_ID else None
+
+
+def _clean_node(raw: object) -> Value | None:
+    return _checked_node(raw) if isinstance(raw, str) and len(raw) <= LONGEST_ID else None
+
+
+def _clean_count(raw: object) -> Value | None:
+    return raw if isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) < _BIGGEST else None
+
+
+def _clean_seconds(raw: object) -> Value | None:
+    if isinstance(raw, float):
+        return raw if math.isfinite(raw) else None
+    return _clean_count(raw)
+
+
+def _clean_flag(raw: object) -> Value | None:
+    return raw if isinstance(raw, bool) else None
+
+
+def _clean_text(raw: object) -> Value | None:
+    return mask_text(raw)[:LONGEST_TEXT] if isinstance(raw, str) else None
 
 
 # Words come from small vocabularies: looked at once, they cost nothing again.
@@ -133,3 +150,16 @@ def _checked_node(raw: str) -> str | None:
         return None
     parts = raw.replace("@", " ")
     return raw if mask_text(parts) == parts else MASK
+
+
+_BY = {
+    Kind.ID: _clean_id,
+    Kind.ROWS: _clean_rows,
+    Kind.WORD: _clean_word,
+    Kind.NODE: _clean_node,
+    Kind.COUNT: _clean_count,
+    Kind.SECONDS: _clean_seconds,
+    Kind.FLAG: _clean_flag,
+    Kind.TEXT: _clean_text,
+}
+_CLEAN: Mapping[str, Callable[[object], Value | None]] = {name: _BY[kind] for name, kind in FIELDS.items()}

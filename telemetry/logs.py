@@ -21,6 +21,7 @@ _BY_STATE: Mapping[str, int] = {
     "lost": ERROR,
     "paused": WARNING,
     "fallback": WARNING,
+    "clamped": WARNING,
     "rejected": WARNING,
     "retried": WARNING,
 }
@@ -60,7 +61,7 @@ def configure(level: str, json: bool | None = None, stream: TextIO | None = None
     target = sys.stderr if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level.upper()]
     lines = Lines(target, not target.isatty() if json is None else json)
-    bus.attach("logs", lambda event: lines.tell(event) if level_of(event.name) >= threshold else None)
+    bus.attach("logs", lines.tell, wants={name: None for name in Name if level_of(name) >= threshold})
     _take_over_foreign(ForeignRecords(lines.write), threshold)
 
 

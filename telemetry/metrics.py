@@ -8,6 +8,7 @@ environment; the worker passes the same folder as `multiproc_dir`, and its paren
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
@@ -51,14 +52,16 @@ class Metrics:
         self._counters = {name: self._counter(spec) for name, spec in _COUNTERS.items()}
         self._seconds = {name: self._histogram(spec) for name, spec in _SECONDS.items()}
         self._dropped = Counter("millrace_dropped_fields", "Fields not on the allow-list", registry=self._own)
+        self._children: dict[_Rule, dict[tuple[Value | None, ...], Counter | Histogram]] = {}
 
     def hear(self, event: bus.Event) -> None:
         """Count one event."""
         if event.dropped:
             self._dropped.inc(event.dropped)
+        fields = event.fields
         for rule in _RULES.get(event.name, ()):
-            if rule.when is None or event.fields.get(rule.when[0]) == rule.when[1]:
-                self._count(rule, event.fields)
+            if rule.when is None or fields.get(rule.when[0]) == rule.when[1]:
+                self._count(rule, fields)
 
     def show(self, collector: Collector) -> None:
         """Add a collector (the backlog's) to what this process exposes."""
@@ -73,17 +76,27 @@ class Metrics:
         return start_http_server(port, host, self._shown)
 
     def _count(self, rule: "_Rule", fields: Fields) -> None:
-        amount = fields.get(rule.amount, 1) if rule.metric in self._counters else fields.get(rule.amount)
+        amount = fields.get(rule.amount, 1 if rule.metric in _COUNTERS else None)
         if not isinstance(amount, int | float):
             return
-        if rule.metric in self._counters:
-            labels = self._labels(_COUNTERS[rule.metric], rule, fields)
-            counter = self._counters[rule.metric]
-            (counter.labels(**labels) if labels else counter).inc(max(0, amount))
+        child = self._child(rule, fields)
+        if isinstance(child, Counter):
+            child.inc(max(0, amount))
         else:
-            labels = self._labels(_SECONDS[rule.metric], rule, fields)
-            histogram = self._seconds[rule.metric]
-            (histogram.labels(**labels) if labels else histogram).observe(max(0, amount))
+            child.observe(max(0, amount))
+
+    def _child(self, rule: "_Rule", fields: Fields) -> Counter | Histogram:
+        """The one series an event counts in. Looked up by what the event says: making the labels anew is most of the cost."""
+        children = self._children.setdefault(rule, {})
+        said = tuple([fields.get(name) for name in rule.says])
+        found = children.get(said)
+        if found is None:
+            metric = self._counters.get(rule.metric) or self._seconds[rule.metric]
+            labels = self._labels(_spec_of(rule), rule, fields)
+            found = metric.labels(**labels) if labels else metric
+            if len(children) < MOST_LABEL_VALUES:
+                children[said] = found
+        return found
 
     def _counter(self, spec: "_Spec") -> Counter:
         return Counter(spec.name, spec.help, spec.label_names, registry=self._own)
@@ -114,8 +127,13 @@ def start(multiproc_dir: Path | None = None) -> Metrics:
     """Make the metrics of this process and attach them to the bus. Call once per process, before a pool forks."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(multiproc_dir)
-    bus.attach("metrics", metrics.hear)
+    bus.attach("metrics", metrics.hear, wants=_wants())
     return metrics
+
+
+def _wants() -> bus.Wants:
+    """Every event, for what was dropped from it is counted; of its fields those that a rule reads."""
+    return {name: frozenset(field for rule in _RULES.get(name, ()) for field in rule.reads) for name in Name}
 
 
 def launch_environment(folder: Path) -> dict[str, str]:
@@ -138,12 +156,31 @@ class _Spec:
         return tuple(label for label, _ in self.labels)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Rule:
     metric: str
     amount: str = ""
     when: tuple[str, str] | None = None
     fixed: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def says(self) -> tuple[str, ...]:
+        """Fields whose values tell which series of its metric an event counts in."""
+        fixed = dict(self.fixed)
+        named = [field for label, field in _spec_of(self).labels if label not in fixed]
+        return tuple(dict.fromkeys(field for name in named for field in _STATUS_CLASS.get(name, (name,))))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every field it looks at."""
+        return (*self.says, *((self.amount,) if self.amount else ()), *((self.when[0],) if self.when else ()))
+
+
+_STATUS_CLASS = {"status_class": ("status", "result")}
+
+
+def _spec_of(rule: _Rule) -> _Spec:
+    return _COUNTERS.get(rule.metric) or _SECONDS[rule.metric]
 
 
 def _label_value(field: str, fields: Fields) -> str:
@@ -178,7 +215,7 @@ _COUNTERS: Mapping[str, _Spec] = {
     "rejected": _counter_spec("rejected_messages_total", "Messages that could not be read", "family"),
     "published": _counter_spec("published_total", "Messages published", "outcome"),
     "swept": _counter_spec("swept_total", "Rows the relay published in place of a lost publisher"),
-    "fetched": _counter_spec("fetched_total", "Messages picked", "family", **{"class": "cls"}),
+    "fetched": _counter_spec("fetched_total", "Rows picked", "family", **{"class": "cls"}),
     "denied": _counter_spec("throttle_denied_total", "Permits refused", "target"),
     "paused": _counter_spec("throttle_pauses_total", "Pauses a target asked for", "target"),
     "fallback": _counter_spec("throttle_fallbacks_total", "Falls back to a safe local share", "target"),

@@ -15,6 +15,8 @@ before it is forwarded; forwarded at once but answered only after ``delay_s``.""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
+
 
 @dataclass
 class Proxy:
@@ -122,6 +124,8 @@ def _message(proxy: Proxy, line: socket.socket, *, patient: bool = False) -> byt
 
 def _whole(data: bytes) -> bool:
     head, end, body = data.partition(b"\r\n\r\n")
+    if _CHUNKED.search(head):
+        return body.endswith(b"0\r\n\r\n")
     told = _LENGTH.search(head)
     return bool(end) and len(body) >= (int(told[1]) if told else 0)
 

@@ -26,6 +26,8 @@ from tests.live import wait_until
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "tryton"
 MOST_START_S = 600
+LOGIN = ("fleet", "fleet-test-pw-1")
+"""The seeded integration user."""
 
 
 class TrytonErp:

@@ -1,5 +1,6 @@
 """Runs the Celery app of a worker: the measured base configuration, our fetching, our pools; all given by parameter."""
 
+import logging
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from kombu import Exchange, Queue
 from routing import names
 from workers import control
 from workers.fetch.consumer import SafeConsumer, Serving
+from workers.fetch.parts import Rules
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import Plan
 from workers.pools import STOP_WAIT_S, ProcessPool, ThreadPool
@@ -31,17 +33,20 @@ def make_app(
     families: Iterable[str],
     plan: Plan,
     permits: PermitBook,
-    task_events: bool = True,
+    rules: Mapping[str, Rules],
+    task_events: bool = False,
     tls: Mapping[str, Any] | None = None,
     name: str = "millrace",
 ) -> Celery:
-    """The app of one worker. ``queues`` are all work queues of the topology, ``families`` those it begins with.
+    """The app of one worker. ``queues`` are all work queues of the topology, ``families`` the lanes it begins with, ``rules``
+    bounds the parts in which the messages of each target's lane are handed out.
 
+    Task events are sent once somebody asks the workers for them, as Flower does: they cost as much as all the rest of a task.
     Nothing is connected or declared. Register the tasks on it with ``tasks.celery_tasks.register``, giving
     ``permits.hand_over`` as ``permit_of``.
     """
     known = {queue: _undeclared(queue) for queue in queues}
-    serving = Serving(tuple(families), known, plan, permits)
+    serving = Serving(tuple(families), known, plan, permits, rules)
     app = Celery(name, set_as_current=False)
     app.conf.update(
         _reliability()
@@ -78,8 +83,15 @@ def make_worker(
 
 def use_own_logging(configure: Callable[[], None], in_child: Callable[[], None]) -> None:
     """Have Celery leave logging to ``configure``; ``in_child`` is called in every process that a pool forks."""
-    setup_logging.connect(lambda **_: configure(), weak=False)
+    setup_logging.connect(lambda **_: _configure_quietly(configure), weak=False)
     worker_process_init.connect(lambda **_: in_child(), weak=False)
+
+
+def _configure_quietly(configure: Callable[[], None]) -> None:
+    # Two lines a task, formatted and masked, cost as much as fetching it; what became of its rows is told by our own events.
+    configure()
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def when_ready(act: Callable[[], None]) -> None:

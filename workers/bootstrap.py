@@ -12,6 +12,7 @@ from adapters.erps.registry import ERPS
 from adapters.http.caller import Observation
 from adapters.http.client import Client
 from adapters.throttle.base import Limit, Throttle
+from adapters.throttle.configured import limit_of
 from adapters.throttle.fallback import FallbackThrottle, Notice
 from adapters.throttle.local import LocalThrottle
 from config.fleet import Fleet, Target
@@ -92,11 +93,11 @@ def build_erp(name: str, target: Target, secrets: Secrets, sandbox_url: str = ""
 
 
 def build_throttles(fleet: Fleet, redis_url: str) -> Mapping[str, Throttle]:
-    """One limiter a target, shared through Redis; without Redis each process limits itself alone."""
-    limits = {
-        name: Limit(t.limit.rate_per_s, t.limit.burst, t.limit.concurrency, t.limit.safe_share)
-        for name, t in fleet.targets.items()
-    }
+    """One limiter a target, shared through Redis; without Redis each process limits itself alone.
+
+    Raises ConfigError for a limit that could never grant.
+    """
+    limits = {name: build_limit(name, target) for name, target in fleet.targets.items()}
     if not redis_url:
         return {name: LocalThrottle(limit) for name, limit in limits.items()}
     from adapters.throttle.redis import RedisThrottle, connect  # noqa: PLC0415  Redis's client is slow to load
@@ -106,6 +107,14 @@ def build_throttles(fleet: Fleet, redis_url: str) -> Mapping[str, Throttle]:
         name: FallbackThrottle(RedisThrottle(client, name, limit), limit, account=name, notify=_tell_fallback)
         for name, limit in limits.items()
     }
+
+
+def build_limit(name: str, target: Target) -> Limit:
+    """What a target's table allows. Raises ConfigError for a limit that could never grant."""
+    try:
+        return limit_of(target.limit, target.answer_timeout_s)
+    except ValueError as error:
+        raise ConfigError(f"targets.{name}.limit: {error}") from None
 
 
 def observe(seen: Observation) -> None:

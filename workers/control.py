@@ -82,7 +82,7 @@ def _add(fetch: Fetch, queue: str) -> Answer:
 
 def _cancel(fetch: Fetch, queue: str) -> Answer:
     fetch.fetcher.drop(queue)
-    return ok(f"no longer consuming from {queue} (family {names.family_of(queue)})")
+    return ok(f"no longer consuming from {queue} (lane {names.lane_of(names.family_of(queue))})")
 
 
 def ok(said: str) -> Answer:

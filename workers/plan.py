@@ -1,58 +1,132 @@
-"""Runs the plan of the fetchers: weights and pauses in force, read from the ledger once a second."""
+"""Runs the plan of the fetchers: what operators set and the maintenance windows, read from the ledger once a second."""
 
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import ledger.windows
+from adapters.throttle.base import Limit
 from config.fleet import FamilyWeights, Fleet
 from ledger import controls
 from ledger.session import Ledger, Session
-from routing import names
+from routing import names, windows
 from routing.weights import Weights
-from tasks.context import Context
-from workers.fetch.plan import FetchPlan
+from routing.windows import Standing
+from workers import bootstrap, lane_rules
+from workers.fetch.plan import FetchPlan, Gate
+from workers.lane_rules import Controls
+from workers.maintenance import Windows, gate_of, windows_of
 
-_WEIGHTS = "weights."
-_PAUSED = "paused."
-
-
-def weights_in_force(session: Session, fleet: Fleet) -> dict[str, FamilyWeights]:
-    """Weights of every family: the operator's, else the fleet file's, else the default."""
-    set_now = controls.read_all(session)
-    return {
-        family: FamilyWeights.model_validate(set_now.get(f"{_WEIGHTS}{family}", {}))
-        if f"{_WEIGHTS}{family}" in set_now
-        else fleet.weights.get(family, FamilyWeights())
-        for family in fleet.families
-    }
+_log = logging.getLogger(__name__)
 
 
-def paused_families(session: Session, fleet: Fleet) -> frozenset[str]:
-    """Families that an operator has paused."""
-    set_now = controls.read_all(session)
-    return frozenset(family for family in fleet.families if f"{_PAUSED}{family}" in set_now)
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """``word`` is open, paused, announced, draining, held, canary or ramp; ``scale`` the part of the limit it leaves, 0 closed;
+    ``until`` its end, None where that is open.
+    """
+
+    word: str
+    why: str
+    scale: float
+    until: datetime | None = None
 
 
-def put_weights(context: Context, family: str, weights: FamilyWeights) -> None:
-    """Set a family's weights for the whole fleet."""
-    with context.ledger.write() as session:
-        controls.put(session, f"{_WEIGHTS}{family}", weights.model_dump(), context.now())
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything in force for the lanes at one moment: controls and maintenance windows."""
+
+    set_now: Controls
+    windows: Windows
+
+    def plan(self, fleet: Fleet, at: datetime) -> FetchPlan:
+        """The fetchers' plan at a moment."""
+        limits = {target: self.limit(fleet, target) for target in fleet.targets}
+        shares = {lane: lane_rules.shares_of(self.set_now, fleet, lane) for lane in fleet.families}
+        return FetchPlan(
+            weights={lane: _as_turns(lane_rules.weights_of(self.set_now, fleet, lane)) for lane in fleet.families},
+            paused=frozenset(lane for lane in fleet.families if self.paused(lane, at)),
+            shares={lane: told for lane, told in shares.items() if told},
+            gates={lane: gate for lane, gate in self._gates(fleet, at).items() if gate != Gate()},
+            limits=limits,
+        )
+
+    def limit(self, fleet: Fleet, target: str) -> Limit:
+        """The target's limit; the fleet file's where what operators set no longer fits it."""
+        try:
+            return lane_rules.limit_in_force(self.set_now, fleet, target)
+        except ValueError as error:
+            _log.warning("limit set for %s does not fit the fleet file, which is in force: %s", target, type(error).__name__)
+            return lane_rules.filed_limit(fleet, target)
+
+    def paused(self, lane: str, at: datetime) -> lane_rules.Pause | None:
+        """The operator's pause that holds a lane at a moment."""
+        pause = lane_rules.pause_of(self.set_now, lane)
+        return pause if pause is not None and pause.in_force(at) else None
+
+    def state(self, fleet: Fleet, lane: str, at: datetime) -> LaneState:
+        """What pause, window and ramp make of a lane at a moment."""
+        pause = self.paused(lane, at)
+        if pause is not None:
+            return LaneState("paused", f"{pause.reason} ({pause.by})", 0.0, pause.until)
+        standing = self.windows.standings(at).get(lane)
+        gate = self._gate(fleet, lane, standing, at)
+        scale = 0.0 if gate.closed_s else gate.scale
+        if standing is None:
+            return LaneState("ramp" if scale < 1 else "open", gate.why, scale)
+        why = f"maintenance window {standing.window.id}: {standing.window.why}"
+        return LaneState(standing.phase.kind, why, scale, standing.phase.ends_at)
+
+    def _gates(self, fleet: Fleet, at: datetime) -> Mapping[str, Gate]:
+        standings = self.windows.standings(at)
+        return {lane: self._gate(fleet, lane, standings.get(lane), at) for lane in fleet.families}
+
+    def _gate(self, fleet: Fleet, lane: str, standing: Standing | None, at: datetime) -> Gate:
+        target = names.target_of(lane)
+        most = self.limit(fleet, target).concurrency if target else None
+        scale = lane_rules.scale_of(self.set_now, lane, at)
+        gate = Gate() if standing is None else gate_of(standing, at, most)
+        if gate.closed_s or gate.scale <= scale:
+            return gate
+        return Gate(scale, gate.most_at_once, why=gate.why or "resumed on a ramp")
 
 
 class LedgerPlan:
-    """The plan a worker's fetcher goes by: the controls in the ledger over the fleet file."""
+    """The plan a worker's fetcher goes by: the rules in the ledger over the fleet file."""
 
-    def __init__(self, ledger: Ledger, fleet: Fleet) -> None:
-        self._ledger = ledger
+    def __init__(self, opened: Ledger, fleet: Fleet, now: Callable[[], datetime] = bootstrap.now) -> None:
+        self._ledger = opened
         self._fleet = fleet
+        self._now = now
 
     def current(self) -> FetchPlan:
         """Read it now. Raises one of LedgerUnavailable; the fetcher then keeps the last one."""
+        at = self._now()
         with self._ledger.read() as session:
-            weights = weights_in_force(session, self._fleet)
-            paused = paused_families(session, self._fleet)
-        shares = {
-            names.lane(name): {str(d): share for d, share in target.shares.items()}
-            for name, target in self._fleet.targets.items()
-            if target.shares
-        }
-        return FetchPlan({family: _as_turns(w) for family, w in weights.items()}, paused, shares)
+            rules = read_rules(session, at)
+        canaries = rules.windows.canaries(at)
+        if canaries:
+            self._note(canaries, rules.windows, at)
+        return rules.plan(self._fleet, at)
+
+    def _note(self, canaries: list[Standing], known: Windows, at: datetime) -> None:
+        with self._ledger.write() as session:
+            for one in canaries:
+                needed = windows.accepted_needed(one.window, known.of(one.window).get(one.occurs_at))
+                target = names.target_of(one.window.lane) or ""
+                ledger.windows.note_accepted(session, one.window.id, one.occurs_at, target, needed, at)
+
+
+def read_rules(session: Session, at: datetime) -> Rules:
+    """All rules in force, by three small queries."""
+    return Rules(controls.read_all(session), windows_of(*ledger.windows.in_force(session, at)))
+
+
+def weights_in_force(session: Session, fleet: Fleet) -> dict[str, FamilyWeights]:
+    """Weights of every lane: the operator's, else the fleet file's, else the default."""
+    set_now = controls.read_all(session)
+    return {lane: lane_rules.weights_of(set_now, fleet, lane) for lane in fleet.families}
 
 
 def _as_turns(weights: FamilyWeights) -> Weights:

@@ -93,9 +93,10 @@ class Relay:
         before = self._context.now() - LOST_AFTER
         letters: list[Letter] = []
         with self._context.ledger.read() as session:
-            for family in self._context.fleet.families:
-                for cls in names.CLASSES:
-                    letters += self._lost_of(session, family, cls, before)
+            for lane in self._context.fleet.families:
+                for family in names.families_of(lane, self._context.topology.domains):
+                    for cls in names.CLASSES:
+                        letters += self._lost_of(session, family, cls, before)
         return letters
 
     def _lost_of(self, session: Session, family: str, cls: names.Class, before: datetime) -> Sequence[Letter]:
@@ -104,11 +105,7 @@ class Relay:
             events = ledger.events.published_before(session, family, cls, before, MOST_ROWS)
             letters = letters_for_events(events)
         else:
-            rows = [
-                row
-                for domain in self._context.topology.domains
-                for row in ledger.deliveries.published_before(session, target, domain, cls, before, MOST_ROWS)
-            ]
+            rows = ledger.deliveries.published_before(session, target, names.domain_of(family), cls, before, MOST_ROWS)
             letters = letters_for_deliveries(rows)
         return letters if letters and self._queue_is_empty(names.queue(family, cls)) else []
 

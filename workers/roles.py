@@ -10,22 +10,24 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from amqp.exceptions import AccessRefused, AMQPError, NotFound
 from kombu import Connection
 
+from adapters.erps.base import batch_of
 from config.settings import Secrets, Settings
 from config.topology import load_topology
-from ledger import views
 from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
-from telemetry import Name, backlog, emit, logs, metrics
-from workers.bootstrap import build_channels, build_context, close_context, now, per_process
+from telemetry import Name, backlog, emit, lanes, logs, metrics
+from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
+from workers.collector import collect_seldom
 
 
 def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
@@ -67,11 +69,15 @@ def stop_on_signals() -> threading.Event:
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
     """Sweep and run the failure desk's jobs until a signal comes; also tells the backlog to Prometheus."""
     from workers.jobs import JobRunner
+    from workers.lane_metrics import backlog_of, lanes_of
+    from workers.lanes import Lookout
     from workers.relay import Relay
 
     measured = start_telemetry(settings, "relay")
     context = build_context(settings, secrets, delivers=False)
-    measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger)))
+    lookout = Lookout(settings.fleet, context.ledger, redis_url=settings.redis_url.get_secret_value())
+    measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger, settings.fleet.families)))
+    measured.show(lanes.lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
     jobs = JobRunner(context)
 
@@ -101,12 +107,14 @@ def run_receiver(settings: Settings, secrets: Secrets, host: str, port: int) -> 
     from workers.receiver.server import serve
 
     fleet = settings.fleet
-    doors = doors_of(fleet, secrets, build_channels(fleet))
+    channels = build_channels(fleet)
+    doors = doors_of(fleet, secrets, channels)
     measured = start_telemetry(settings, "receiver", serve_metrics=False)
     ledger = Ledger(settings.ledger_url.get_secret_value())
     try:
         broker = settings.broker_url.get_secret_value()
-        serve(Intake(doors, classify_by(fleet), ledger, broker, measured.exposition, now), host=host, port=port)
+        collect_seldom()
+        serve(Intake(doors, classify_by(fleet, channels), ledger, broker, measured.exposition, now), host=host, port=port)
     finally:
         ledger.close()
 
@@ -117,6 +125,7 @@ def run_worker(
     """Work on one pool's families until a signal comes. Raises ConfigError."""
     from tasks.celery_tasks import register
     from workers.app import make_app, make_worker, use_own_logging, when_ready
+    from workers.fetch.parts import PART_S, Rules
     from workers.fetch.permits import PermitBook
     from workers.plan import LedgerPlan
 
@@ -134,12 +143,17 @@ def run_worker(
         families=pool.families,
         plan=LedgerPlan(parent.ledger, settings.fleet),
         permits=permits,
+        rules={
+            names.lane(name): Rules(t.bundle, PART_S, build_limit(name, t), partial(batch_of, parent.erps[name]))
+            for name, t in settings.fleet.targets.items()
+        },
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
     # Two live workers of one name would fight for one control queue.
     worker_name = f"{name or f'{pool_name}-{os.getpid()}'}@{socket.gethostname().partition('.')[0]}"
     worker = make_worker(app, pool=pool.kind, concurrency=concurrency or pool.concurrency, hostname=worker_name)
     when_ready(lambda: touch(ready_file))
+    collect_seldom()
     try:
         worker.start()
     finally:
@@ -196,14 +210,6 @@ def queue_is_empty(broker_url: str) -> Callable[[str], bool]:
             return False
 
     return empty
-
-
-def backlog_of(ledger: Ledger) -> Iterable[backlog.BacklogSample]:
-    """Rows that wait, by queue and state, with the age of the oldest. Raises one of LedgerUnavailable."""
-    with ledger.read() as session:
-        standing = views.standings(session)
-    at = now()
-    return [backlog.BacklogSample(s.family, s.cls, s.state, s.count, (at - s.oldest_at).total_seconds()) for s in standing]
 
 
 def touch(ready_file: Path | None) -> None:

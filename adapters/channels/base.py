@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from canonical.document import Domain
 from canonical.order import Order
@@ -67,6 +67,19 @@ class Unreadable:
     code: str
     reason: str
     path: str = ""
+
+
+@runtime_checkable
+class Peeking(Protocol):
+    """A channel that can tell an order's shipping method without reading the order, while the sender waits.
+
+    A hint and never content: it only says in which class an event waits to be prepared. Wrong or missing, the order is
+    prepared a little later or earlier; what becomes of it is decided by the document that is read then.
+    """
+
+    def peek(self, topic: str, body: bytes) -> str | None:
+        """The shipping method as it stands in the bytes of a proven body; None if none is seen. Cheap, never raises."""
+        ...
 
 
 class Channel(Protocol):

@@ -1,8 +1,8 @@
 """Port of an ERP: find and post one effect of one document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from adapters.http.caller import Caller
 from adapters.http.target import Target
@@ -12,6 +12,7 @@ from canonical.returns import Return
 from canonical.shipment import Shipment
 
 Operation = Literal["order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
 
@@ -91,3 +92,37 @@ class Erp(Protocol):
     def post(self, posting: Posting, caller: Caller) -> Outcome:
         """Make the effect happen, resuming a half-finished chain of requests where the ERP needs several."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A posting that its batch did not make, without anything being known against the posting itself: a batch that is all or
+    nothing was refused, for it or for another one. Posting it again is safe: the step posts smaller parts, at last it alone.
+    """
+
+    reason: str
+
+
+@runtime_checkable
+class BatchErp(Protocol):
+    """The optional part of an ERP that takes several postings in one call. Thread-safe, as `Erp`.
+
+    A batch holds postings of one operation whose effects are not in doubt and which belong to different orders.
+    """
+
+    def batch(self, operation: Operation) -> int:
+        """Most postings of the operation that one call may carry and that pay; 1 for none."""
+        ...
+
+    def post_batch(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
+        """Make several effects happen; one answer for each posting, in their order. A lost answer leaves every posting that
+        it concerned Uncertain.
+        """
+        ...
+
+
+def batch_of(erp: Erp, operation: str) -> int:
+    """Postings of an operation that the ERP takes in one call; 1 for an ERP that knows no batches, or for no operation."""
+    if not isinstance(erp, BatchErp):
+        return 1
+    return max(1, erp.batch(operation)) if operation in OPERATIONS else 1

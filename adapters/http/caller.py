@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
 from adapters.http.client import Client, Pairs
-from adapters.throttle.base import Denied, Granted, OutOfReachError, Throttle
+from adapters.http.retry_after import read_retry_after
+from adapters.throttle.base import Denied, Granted, Hints, OutOfReachError, Report, Throttle, Verdict
+from adapters.throttle.hints import read_hints
 
 _log = logging.getLogger(__name__)
 _IDEMPOTENT = frozenset({"GET", "HEAD"})
@@ -58,6 +61,7 @@ class Caller:
         self._throttle = throttle
         self._permit = permit
         self._unspent = permit.calls
+        self._throttled = False
         self._wait_max_s = wait_max_s
         self._stop = stop or threading.Event()
         self._observe = observe
@@ -66,6 +70,11 @@ class Caller:
     def unspent(self) -> int:
         """Calls of the permit not yet spent."""
         return self._unspent
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the last answer was reported to the throttle as a refusal for the target's limits."""
+        return self._throttled
 
     def send(
         self,
@@ -92,7 +101,10 @@ class Caller:
         outcome = refusal or self._client.send(request, body, idempotent=repeatable, timeout_s=timeout_s)
         if refusal is None and isinstance(outcome, NotSent):
             self._unspent += 1
-        self._tell(operation, method, outcome, time.monotonic() - began)
+        elapsed_s = time.monotonic() - began
+        if refusal is None:
+            self._report(outcome, elapsed_s)
+        self._tell(operation, method, outcome, elapsed_s)
         return outcome
 
     def close(self) -> None:
@@ -132,6 +144,13 @@ class Caller:
         self._permit = answer
         return None
 
+    def _report(self, outcome: Exchange, elapsed_s: float) -> None:
+        # Out of reach nobody can learn from it, and the exchange has its outcome.
+        lesson = _lesson(self._permit.operation, outcome, elapsed_s)
+        self._throttled = lesson.verdict == "throttled"
+        with contextlib.suppress(OutOfReachError):
+            self._throttle.report(lesson)
+
     def _tell(self, operation: str, method: str, outcome: Exchange, elapsed_s: float) -> None:
         status_class, throttled = _seen(outcome)
         seen = Observation(self._client.target.name, operation, method, status_class, elapsed_s, throttled)
@@ -139,6 +158,25 @@ class Caller:
             self._observe(seen)
         except Exception:  # noqa: BLE001  the request has taken its effect: a listener's fault must not hide the answer
             _log.exception("the observer of %s failed on %s", seen.target, operation)
+
+
+def _lesson(operation: str, outcome: Exchange, elapsed_s: float) -> Report:
+    """What the limiter should know of an exchange: by its status alone, an adapter may know better."""
+    if isinstance(outcome, Lost):
+        return Report(operation, elapsed_s, "lost")
+    if isinstance(outcome, NotSent):
+        return Report(operation, elapsed_s, "failed")
+    verdict: Verdict = "ok" if outcome.status < 500 else "failed"
+    retry_after_s, hints = None, read_hints(outcome.headers, outcome.body, time.time())
+    if _throttled(outcome):
+        verdict = "throttled"
+        wait = read_retry_after(outcome.header("retry-after"), now=datetime.now(UTC), max_s=math.inf)
+        retry_after_s = wait.said_s if wait is not None else _reset_s(hints)
+    return Report(operation, elapsed_s, verdict, retry_after_s, hints)
+
+
+def _reset_s(hints: Hints | None) -> float | None:
+    return None if hints is None else hints.reset_s
 
 
 def _seen(outcome: Exchange) -> tuple[str, bool]:

@@ -5,9 +5,8 @@ import ssl
 import threading
 import time
 
-import h11
-
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
+from adapters.http.plain import Request, write_request
 from adapters.http.target import Target, request_line
 from adapters.http.wire import Connection, Limits, connect
 
@@ -30,24 +29,24 @@ class Client:
         self.target = target
         self._tls = ssl.create_default_context(cafile=target.ca_file) if target.tls else None
         self._prefix = target.prefix
-        self._headers = _merged(_ALWAYS, target.headers, (("host", target.authority),))
+        self._headers = _merged((("host", target.authority),), _ALWAYS, target.headers, (("host", target.authority),))
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._pid = os.getpid()
         self._closed = False
 
-    def prepare(self, method: str, path: str, query: Pairs, headers: Pairs, body: bytes) -> h11.Request:
+    def prepare(self, method: str, path: str, query: Pairs, headers: Pairs, body: bytes) -> Request:
         """A request ready to send. Raises ValueError, naming no secret, for what HTTP forbids (a line break in a
         header).
         """
         line = request_line(self._prefix, path, query)
         length = (("content-length", str(len(body))),) if body or method in ("POST", "PUT", "PATCH") else ()
         try:
-            return h11.Request(method=method, target=line, headers=list(_merged(self._headers, headers, length).items()))
-        except (h11.LocalProtocolError, UnicodeError):
+            return write_request(method, line, _merged(self._headers, headers, length))
+        except ValueError:
             raise ValueError(f"a request to {self.target.name} holds a character that HTTP forbids") from None
 
-    def send(self, request: h11.Request, body: bytes, *, idempotent: bool, timeout_s: float | None = None) -> Exchange:
+    def send(self, request: Request, body: bytes, *, idempotent: bool, timeout_s: float | None = None) -> Exchange:
         """Send it and read the answer within ``timeout_s`` (by default the target's). Never raises for what a network
         can do.
         """
@@ -72,7 +71,7 @@ class Client:
         for connection in idle:
             connection.close()
 
-    def _over(self, connection: Connection, request: h11.Request, body: bytes, limits: Limits) -> Exchange:
+    def _over(self, connection: Connection, request: Request, body: bytes, limits: Limits) -> Exchange:
         try:
             return connection.exchange(request, body, limits)
         finally:

@@ -1,7 +1,7 @@
 """One connection: writes a request, reads its answer, and knows for certain whether a byte may have left.
 
-Stands on h11, not on a client library: a client hides whether a failed write had sent anything, waits per read instead
-of per exchange, and takes surplus bytes after one answer for the beginning of the next one.
+Stands on sockets and h11, not on a client library: a client hides whether a failed write had sent anything, waits per read
+instead of per exchange, and takes surplus bytes after one answer for the beginning of the next one.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import h11
 
 from adapters.http.answers import Answer, Lost, NotSent
+from adapters.http.plain import Request, read_head
 from adapters.http.target import Target
 
 _READ_BYTES = 65_536
@@ -34,14 +35,11 @@ class Limits:
 
 
 class Connection:
-    """A socket and its HTTP state. Used by one thread at a time; ``reusable`` says whether it may carry another
-    request.
-    """
+    """A socket. Used by one thread at a time; ``reusable`` says whether it may carry another request."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
         self._tls = isinstance(line, ssl.SSLSocket)
-        self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._got = 0
         self.reusable = False
         self.idle_since = time.monotonic()
@@ -59,22 +57,20 @@ class Connection:
         poll.register(self._line, select.POLLIN)
         return not poll.poll(0)
 
-    def exchange(self, request: h11.Request, body: bytes, limits: Limits) -> Answer | NotSent | Lost:
+    def exchange(self, request: Request, body: bytes, limits: Limits) -> Answer | NotSent | Lost:
         """Send one request and read its answer."""
         began = time.monotonic()
         self._got = 0
         self.reusable = False
-        head = self._state.send(request) or b""
-        payload = self._state.send(h11.Data(data=body)) if body else b""
-        self._state.send(h11.EndOfMessage())
-        fault = self._write(head + (payload or b""), limits)
+        fault = self._write(request.head + body, limits)
         if isinstance(fault, NotSent):
             return fault
         # A target may refuse a request before it has read it all: its answer is worth more than our broken pipe.
-        answer = self._read(began, limits)
+        answer = self._read(request, began, limits)
         if isinstance(answer, Lost):
             return answer if fault is None else Lost(fault.reason, answer.silent)
-        self.reusable = fault is None and self._next_cycle()
+        self.reusable = fault is None and self.reusable
+        self.idle_since = time.monotonic()
         return answer
 
     def _write(self, data: bytes, limits: Limits) -> NotSent | Lost | None:
@@ -91,11 +87,33 @@ class Connection:
                 return Lost(f"the connection broke while the request was written ({_name(error)})", silent=True)
         return None
 
-    def _read(self, began: float, limits: Limits) -> Answer | Lost:
+    def _read(self, request: Request, began: float, limits: Limits) -> Answer | Lost:
+        data = self._more(limits)
+        if isinstance(data, Lost):
+            return data
+        head = read_head(data, request)
+        if head is None or head.length > limits.max_body_bytes:
+            return self._read_any(request, data, began, limits)
+        whole = head.end + head.length
+        while len(data) < whole:
+            more = self._more(limits)
+            if isinstance(more, Lost):
+                return more
+            if not more:
+                return self._cut_short()
+            data += more
+        # Bytes beyond the answer would be read as the answer to the next request.
+        self.reusable = len(data) == whole
+        return Answer(head.status, head.headers, data[head.end : whole], time.monotonic() - began)
+
+    def _read_any(self, request: Request, data: bytes, began: float, limits: Limits) -> Answer | Lost:
+        """The answer whose first bytes are ``data``, of any kind that HTTP knows."""
+        state = _awaiting(request)
+        state.receive_data(data)
         head: h11.Response | None = None
         body = bytearray()
         while True:
-            event = self._next(limits)
+            event = self._next(state, limits)
             if isinstance(event, Lost):
                 return event
             if isinstance(event, h11.Response):
@@ -105,25 +123,27 @@ class Connection:
                 if len(body) > limits.max_body_bytes:
                     return Lost(f"the answer is larger than {limits.max_body_bytes} bytes")
             elif isinstance(event, h11.EndOfMessage) and head is not None:
+                done = state.our_state is h11.DONE and state.their_state is h11.DONE
+                self.reusable = done and not state.trailing_data[0]
                 return Answer(head.status_code, _headers(head), bytes(body), time.monotonic() - began)
             elif not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
                 return Lost("the answer is no HTTP that was asked for")
 
-    def _next(self, limits: Limits) -> object | Lost:
+    def _next(self, state: h11.Connection, limits: Limits) -> object | Lost:
         while True:
             try:
-                event = self._state.next_event()
+                event = state.next_event()
             except h11.RemoteProtocolError:
-                if self._got == 0:
-                    return Lost("the connection was closed without an answer", silent=True)
-                return Lost(f"the answer is cut short or no HTTP ({self._got} bytes came)")
+                return self._cut_short()
             if event is not h11.NEED_DATA:
                 return event
-            fault = self._more(limits)
-            if fault is not None:
-                return fault
+            data = self._more(limits)
+            if isinstance(data, Lost):
+                return data
+            state.receive_data(data)
 
-    def _more(self, limits: Limits) -> Lost | None:
+    def _more(self, limits: Limits) -> bytes | Lost:
+        """The next bytes, none at the other side's end."""
         if time.monotonic() >= limits.until:
             return Lost(f"no whole answer within {limits.timeout_s:g} s", silent=self._got == 0)
         try:
@@ -134,17 +154,12 @@ class Connection:
         except OSError as error:
             return Lost(f"the connection broke before the whole answer was read ({_name(error)})", silent=self._got == 0)
         self._got += len(data)
-        self._state.receive_data(data)
-        return None
+        return data
 
-    def _next_cycle(self) -> bool:
-        done = self._state.our_state is h11.DONE and self._state.their_state is h11.DONE
-        # Bytes beyond the answer would be read as the answer to the next request.
-        if not done or self._state.trailing_data[0]:
-            return False
-        self._state.start_next_cycle()
-        self.idle_since = time.monotonic()
-        return True
+    def _cut_short(self) -> Lost:
+        if self._got == 0:
+            return Lost("the connection was closed without an answer", silent=True)
+        return Lost(f"the answer is cut short or no HTTP ({self._got} bytes came)")
 
 
 def connect(target: Target, tls: ssl.SSLContext | None) -> Connection | NotSent:
@@ -170,6 +185,16 @@ def connect(target: Target, tls: ssl.SSLContext | None) -> Connection | NotSent:
             fault = NotSent(f"no connection to {target.name} ({_name(error)})")
         line.close()
     return fault
+
+
+def _awaiting(request: Request) -> h11.Connection:
+    """h11's view of a connection on which this request has been sent."""
+    state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
+    framing = ("content-length", "transfer-encoding", "expect")
+    headers = [(name, value) for name, value in request.headers.items() if name not in framing]
+    state.send(h11.Request(method=request.method, target=request.line, headers=headers))
+    state.send(h11.EndOfMessage())
+    return state
 
 
 def _headers(head: h11.Response) -> tuple[tuple[str, str], ...]:

@@ -169,8 +169,14 @@ class Limit:
 
         points, share = self.points, self.safe_share
         inner = {name: replace(limit, safe_share=share).alone() for name, limit in self.operations.items()}
+        learn = self.learn and replace(
+            self.learn,
+            start_per_s=self.learn.start_per_s and self.learn.start_per_s * share,
+            start_concurrency=self.learn.start_concurrency and part(self.learn.start_concurrency),
+        )
         return replace(
             self,
+            learn=learn,
             rate_per_s=None if self.rate_per_s is None else self.rate_per_s * share,
             burst=part(self.burst),
             concurrency=None if self.concurrency is None else part(self.concurrency),
@@ -252,6 +258,10 @@ class Report:
     verdict: Verdict
     retry_after_s: float | None = None
     hints: Hints | None = None
+
+
+RETRY_AFTER_MOST_S = 3600.0
+"""A target that asks for a longer pause than this gets this one, and is asked again then."""
 
 
 class OutOfReachError(Exception):

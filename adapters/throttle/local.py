@@ -1,16 +1,23 @@
 """Throttle inside one process: the same algorithm in memory, thread-safe."""
 
-import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
 
-from adapters.throttle.base import FULL, ONE_CALL, PAUSED, RATE, Ask, Denied, Granted, Limit, Report
+from adapters.throttle.account import Account, Marks
+from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Report
+from adapters.throttle.lessons import judged, take_in
+from adapters.throttle.meters import Meter
+from adapters.throttle.status import LaneStatus, Sample
+from adapters.throttle.terms import terms_of
+from adapters.throttle.view import status_of
 
-# A wait that ends on the microsecond must not fail for a rounding in the fifteenth digit.
-_EPSILON = 1e-6
-_FULL_WAIT_S = 0.005
+
+def steady_clock() -> Callable[[], float]:
+    """Epoch seconds that never step: the machine's time now, carried on by its monotonic clock."""
+    since = time.time() - time.monotonic()
+    return lambda: time.monotonic() + since
 
 
 class LocalThrottle:
@@ -29,104 +36,84 @@ class LocalThrottle:
         *,
         full: bool = True,
         hold_max_s: float = 900.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._limit = limit
-        self._clock = clock
-        self._hold_max_s = hold_max_s
+        self._clock = clock = clock or steady_clock()
         self._lock = threading.Lock()
-        self._tokens = float(limit.burst) if full else 0.0
-        self._at = clock()
-        self._paused_until = -math.inf
-        self._why = ""
-        self._leases: dict[str, float] = {}
+        now, terms = clock(), terms_of(limit, clock())
+        meter = Meter(float(terms.burst) if full else 0.0, now)
+        self._account = Account(terms, hold_max_s, now, meter)
 
     def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
         """Take request tokens (capped at the burst) and one lease, all or nothing."""
         with self._lock:
-            return self._take(secrets.token_hex(12), ask.calls, 0)
+            return self._now().ask(secrets.token_hex(8), ask, 0, extends=False)
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
         """Take more tokens under a held lease. A lease that ran out is taken anew if there is room."""
         with self._lock:
-            return self._take(permit.lease, calls, permit.calls)
+            account = self._now()
+            return account.ask(permit.lease, Ask(calls, permit.operation, account.scale), permit.calls, extends=True)
 
     def release(self, permit: Granted, unspent: int = 0) -> None:
         """Give back the lease and ``unspent`` tokens (never above the burst). Releasing twice is harmless."""
         with self._lock:
-            self._refill()
-            if self._leases.pop(permit.lease, None) is not None:
-                back = max(0, min(unspent, permit.calls))
-                self._tokens = min(float(self._limit.burst), self._tokens + back)
+            self._now().give(permit.lease, max(0, min(unspent, permit.calls)))
 
     def pause(self, wait_s: float, reason: str) -> None:
         """Grant nothing until ``wait_s`` from now; never shortens a longer pause."""
         with self._lock:
-            until = self._clock() + wait_s
-            if until > self._paused_until:
-                self._paused_until, self._why = until, reason
+            self._now().pause(wait_s, reason)
 
     def report(self, seen: Report) -> None:
-        """Tell what came of one exchange."""
+        """Tell what came of one exchange: the working limit and the breakers follow it."""
+        with self._lock:
+            take_in(self._now(), judged(seen, self._account.terms.limit))
+
+    def adjust(self, limit: Limit) -> None:
+        """Another limit from now on; what was counted and learned stays."""
+        with self._lock:
+            self._account.terms = terms_of(limit, self._clock())
+
+    def status(self) -> LaneStatus:
+        """The lane now."""
+        with self._lock:
+            return status_of(self._now())
+
+    def samples(self, since_s: float) -> list[Sample]:
+        """One sample for each second with traffic since ``since_s`` ago, oldest first."""
+        with self._lock:
+            account = self._now()
+            return [sample for sample in account.samples if sample.at >= account.now - since_s]
 
     def paused(self) -> Denied | None:
         """The pause that is on now, if any."""
         with self._lock:
-            return self._pause_left()
+            return self._now().paused()
 
     def held(self) -> tuple[str, ...]:
         """Leases held now."""
         with self._lock:
-            self._drop_expired()
-            return tuple(self._leases)
+            return tuple(self._now().leases)
 
-    def empty(self, leases: Iterable[str]) -> None:
-        """Begin anew with no tokens and with ``leases``, taken elsewhere, counted as held here."""
+    def empty(self, leases: Iterable[str], marks: Marks | None = None) -> None:
+        """Begin anew with no tokens, with ``leases`` counted as held here, and with what was counted elsewhere."""
         with self._lock:
-            self._at = self._clock()
-            self._tokens = 0.0
-            self._leases = dict.fromkeys(leases, self._at + self._hold_max_s)
+            account = self._now()
+            account.meter.tokens, account.meter.at = 0.0, account.now
+            account.leases.clear()
+            account.sign(leases)
+            if marks is not None:
+                account.remember(marks)
 
-    def _take(self, lease: str, calls: int, already: int) -> Granted | Denied:
-        if calls < 1:
-            raise ValueError(f"{calls} calls asked: ask for at least 1")
-        self._refill()
-        self._drop_expired()
-        calls = min(calls, self._limit.burst)
-        refused = self._refusal(lease, self._missing_s(calls))
-        if refused is not None:
-            return refused
-        if self._limit.rate_per_s is not None:
-            self._tokens -= calls
-        self._leases[lease] = self._clock() + self._hold_max_s
-        return Granted(lease, already + calls)
+    def marks(self) -> Marks:
+        """What windows and budgets have counted."""
+        with self._lock:
+            return self._now().marks()
 
-    def _missing_s(self, calls: int) -> float:
-        missing = calls - self._tokens
-        rate = self._limit.rate_per_s
-        return 0.0 if rate is None or missing <= _EPSILON else missing / rate
-
-    def _refusal(self, lease: str, missing_s: float) -> Denied | None:
-        pause = self._pause_left()
-        if pause is not None:
-            return Denied(max(missing_s, pause.wait_s), pause.reason)
-        room = self._limit.concurrency
-        if room is not None and lease not in self._leases and len(self._leases) >= room:
-            return Denied(max(missing_s, _FULL_WAIT_S), FULL)
-        return Denied(missing_s, RATE) if missing_s > 0 else None
-
-    def _pause_left(self) -> Denied | None:
-        left_s = self._paused_until - self._clock()
-        return Denied(left_s, f"{PAUSED}: {self._why}") if left_s > 0 else None
-
-    def _refill(self) -> None:
+    def _now(self) -> Account:
         now = self._clock()
-        if self._limit.rate_per_s is not None:
-            gained = max(0.0, now - self._at) * self._limit.rate_per_s
-            self._tokens = min(float(self._limit.burst), self._tokens + gained)
-        self._at = now
-
-    def _drop_expired(self) -> None:
-        now = self._clock()
-        for lease in [lease for lease, until in self._leases.items() if until <= now]:
-            del self._leases[lease]
+        if now >= self._account.terms.good_until:
+            self._account.terms = terms_of(self._account.terms.limit, now)
+        self._account.tick(now)
+        return self._account

@@ -1,112 +1,127 @@
--- Permits of one outside account. One clock for the fleet: this server's TIME, in microseconds.
--- KEYS: bucket (hash: tokens, at, pause, why), leases (sorted set: lease -> expiry).
--- ARGV: verb, rate per second (0 none), burst, concurrency (0 none), lease life, known (1: the caller has seen this account
--- before), then what the verb needs. Answer: {granted, calls, wait, reason}.
-local bucket, leases = KEYS[1], KEYS[2]
-local verb = ARGV[1]
-local rate, burst, room = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local life, known = tonumber(ARGV[5]), ARGV[6] == '1'
-local KEPT_MS = 86400000
-local EPSILON = 1e-6 -- a wait that ends on the microsecond must not fail for a rounding in the fifteenth digit
+-- Runs one verb: brings the state to this moment, hears the news, does what is asked, keeps the state.
+local rolled, scale_before = false, s.sc
 
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-
--- Lua prints 14 digits by default: too few for microseconds.
-local function whole(number) return string.format('%.0f', number) end
-
-local function lend(lease)
-  redis.call('ZADD', leases, whole(now + life), lease)
-  redis.call('PEXPIRE', leases, KEPT_MS)
+local function tick()
+  for lease, held in pairs(s.l) do
+    if held.u <= now then
+      s.l[lease] = nil
+    elseif held.u > now + life then
+      held.u = now + life -- written by a clock that ran ahead (a failover)
+    end
+  end
+  for i = #s.w, 1, -1 do
+    if s.w[i].u <= now or s.w[i].u > now + 3600 then table.remove(s.w, i) end
+  end
+  if not learn then s.r, s.ro = nil, nil end
+  if s.pu > now then
+    if s.r then rest(s.r, now) end
+    if s.ro then rest(s.ro, now) end
+  end
+  if s.r and s.pu <= now and not grow(s.r, now, terms.rate, RATE_DOUBLES_S, learn[3] > 0) then s.r = nil end
+  if s.ro and s.pu <= now and not grow(s.ro, now, terms.room, ROOM_DOUBLES_S, learn[4] > 0) then s.ro = nil end
+  for i = #s.d, #terms.budgets + 1, -1 do s.d[i] = nil end
+  for i = #s.d + 1, #terms.budgets do s.d[i] = {b = 0, n = 0} end
+  if now >= s.s2[1] and now < s.s2[1] + 1 then return end
+  if verb ~= 'look' and s.s2[1] > 0 and s.s2[2] + s.s2[3] > 0 then
+    local sample = {s.s2[1] + EPOCH, rate_now(), s.s2[2], s.s2[3], s.s2[4]}
+    redis.call('RPUSH', samples_key, cjson.encode(sample))
+    redis.call('LTRIM', samples_key, -SAMPLES, -1)
+    redis.call('PEXPIRE', samples_key, KEPT_MS)
+  end
+  s.s2, rolled = {math.floor(now), 0, 0, 0}, true
 end
 
-if verb == 'keep' then
-  local missing = 0
-  for i = 7, #ARGV do
+local function marks()
+  if #terms.windows == 0 and #terms.budgets == 0 then return '{}' end
+  fit(s.m, terms.windows)
+  local used, days = {}, {}
+  for i, window in ipairs(terms.windows) do
+    local _, total = numbers_of(s.m.p[i], window[2], now)
+    used[i] = total
+  end
+  for i, day in ipairs(s.d) do days[i] = {day.b == 0 and 0 or day.b + EPOCH, day.n} end
+  return cjson.encode({windows = used, days = days})
+end
+
+-- Gone under a running fleet: what the caller remembers counts as spent just now, and holders sign in before anything is granted.
+local function restore(seen, hold, why)
+  s.m.t = math.min(s.m.t, 0)
+  pause_for(hold, why)
+  fit(s.m, terms.windows)
+  for i, calls in ipairs(seen.windows or {}) do
+    if terms.windows[i] and calls > 0 then count_in(s.m, i, terms.windows[i][2], now, calls) end
+  end
+  for i, day in ipairs(seen.days or {}) do
+    if s.d[i] and day[1] > 0 then s.d[i] = {b = day[1] - EPOCH, n = day[2]} end
+  end
+end
+
+local before = fresh and -1e9 or s.m.at
+tick()
+if fresh and known ~= '' and verb ~= 'rejoin' then
+  restore(cjson.decode(known), life / 2, 'the shared state was emptied, leases sign in again')
+end
+if ARGV[5] ~= '' then listen(cjson.decode(ARGV[5])) end
+
+local function look()
+  local list = redis.call('LRANGE', samples_key, -tonumber(ARGV[6]), -1)
+  local held, pause = lease_count(), math.max(0, s.pu - now)
+  fit(s.m, terms.windows)
+  if rate_now() > 0 then refill(s.m, now, rate_now(), most_tokens(0)) end
+  if points then purse() end
+  for i, budget in ipairs(terms.budgets) do day_wait(s.d[i], budget, now, 0) end
+  local breakers = {}
+  for name, fuse in pairs(s.f) do
+    breakers[#breakers + 1] = {name, fuse.o == 0 and 'closed' or now < fuse.o and 'open' or 'probing'}
+  end
+  local told = {now = now + EPOCH, rate = rate_now(), room = room_now(), held = held, tokens = s.m.t, pause = pause, why = s.pw,
+    breakers = breakers, points = s.pl, latency = s.pc.la, samples = list, second = {s.s2[1] + EPOCH, s.s2[2], s.s2[3], s.s2[4]}}
+  return {1, 0, 0, cjson.encode(told), '', 0}
+end
+
+local answer = {1, 0, 0, '', '', 0}
+if verb == 'take' then
+  answer = take(ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1')
+elseif verb == 'give' then
+  give(ARGV[6], tonumber(ARGV[7]))
+elseif verb == 'keep' then
+  for i = 6, #ARGV do
     -- Never brings back a lease that was released meanwhile: the caller asks again for those it still holds.
-    if redis.call('ZSCORE', leases, ARGV[i]) then lend(ARGV[i]) else missing = missing + 1 end
+    if s.l[ARGV[i]] then s.l[ARGV[i]].u = now + life else answer[2] = answer[2] + 1 end
   end
-  return {1, missing, 0, ''}
-end
-
-if verb == 'sign' then
-  for i = 7, #ARGV do lend(ARGV[i]) end
-  return {1, 0, 0, ''}
-end
-
-local state = redis.call('HMGET', bucket, 'tokens', 'at', 'pause', 'why')
-local tokens, at = tonumber(state[1] or nil), tonumber(state[2] or nil)
-local pause, why = tonumber(state[3] or nil) or 0, state[4] or ''
-
-local function settle(hold, reason)
-  tokens = math.min(tokens, 0)
-  if now + hold > pause then pause, why = now + hold, reason end
-end
-
-if tokens == nil then
-  tokens, at = burst, now
-  if verb == 'rejoin' then
-    at = 0
-  elseif known then
-    -- Emptied under a running fleet: its holders sign in again every quarter of a lease's life.
-    settle(life / 2, 'the shared state was emptied, leases sign in again')
+elseif verb == 'sign' then
+  for i = 6, #ARGV do lend(ARGV[i], 0, '') end
+elseif verb == 'pause' then
+  pause_for(tonumber(ARGV[6]), ARGV[7])
+elseif verb == 'rejoin' then
+  for i = 9, #ARGV do lend(ARGV[i], 0, '') end
+  local settling = 'settling after an outage of the shared state'
+  -- Gone, or untouched for the whole outage: everybody was cut off, and spent what this state did not see.
+  if fresh then
+    restore(cjson.decode(known ~= '' and known or '{}'), tonumber(ARGV[7]), settling)
+  elseif now - before >= tonumber(ARGV[6]) then
+    restore({}, tonumber(ARGV[7]), settling)
   end
-end
-
-local before = at
-if rate > 0 then tokens = math.min(burst, tokens + math.max(0, now - at) * rate / 1000000) end
-at = now
-
-local function answer(granted, calls, wait, reason)
-  redis.call('HSET', bucket, 'tokens', string.format('%.17g', tokens), 'at', whole(at), 'pause', whole(pause), 'why', why)
-  redis.call('PEXPIRE', bucket, KEPT_MS)
-  return {granted, calls, math.ceil(wait), reason}
-end
-
--- A lease that outlives every life was written by a clock that ran ahead (a failover).
-local function drop_expired()
-  redis.call('ZREMRANGEBYSCORE', leases, '-inf', whole(now))
-  for _, lease in ipairs(redis.call('ZRANGEBYSCORE', leases, '(' .. whole(now + life), '+inf')) do lend(lease) end
-end
-
-local function take(lease, calls)
-  calls = math.min(calls, burst)
-  local missing = 0
-  if rate > 0 and calls - tokens > EPSILON then missing = (calls - tokens) / rate * 1000000 end
-  if pause > now then return answer(0, 0, math.max(missing, pause - now), 'paused: ' .. why) end
-  drop_expired()
-  local held = redis.call('ZSCORE', leases, lease)
-  if room > 0 and not held and redis.call('ZCARD', leases) >= room then return answer(0, 0, missing, 'concurrency') end
-  if missing > 0 then
-    if held then lend(lease) end
-    return answer(0, 0, missing, 'rate')
+  local spent = tonumber(ARGV[8])
+  if spent > 0 then
+    spend_on(s.m, terms.windows, now, spent, 0)
+    for _, day in ipairs(s.d) do day.n = day.n + spent end
   end
-  if rate > 0 then tokens = tokens - calls end
-  lend(lease)
-  return answer(1, calls, 0, '')
+elseif verb == 'look' then
+  answer = look()
+elseif verb ~= 'news' then
+  return redis.error_reply('unknown verb')
 end
 
-if verb == 'take' then return take(ARGV[7], tonumber(ARGV[8])) end
-
-if verb == 'give' then
-  -- Unspent calls come back with the lease only, so a second release gives nothing.
-  if redis.call('ZREM', leases, ARGV[7]) == 1 then tokens = math.min(burst, tokens + tonumber(ARGV[8])) end
-  return answer(1, 0, 0, '')
+if verb == 'news' then
+  local bound = s.r or s.ro or s.pu > now
+  for _, fuse in pairs(s.f) do bound = bound or fuse.o > 0 end
+  if bound then answer[4] = 'bound' end
 end
-
-if verb == 'pause' then
-  local till = now + tonumber(ARGV[7])
-  if till > pause then pause, why = till, ARGV[8] end
-  return answer(1, 0, 0, '')
-end
-
-if verb == 'rejoin' then
-  for i = 9, #ARGV do lend(ARGV[i]) end
-  -- Gone, or untouched for the whole outage: everybody was cut off, and spent what this bucket did not see.
-  if now - before >= tonumber(ARGV[7]) then
-    settle(tonumber(ARGV[8]), 'settling after an outage of the shared state')
-  end
-  return answer(1, 0, 0, '')
-end
-
-return redis.error_reply('unknown verb')
+answer[3] = math.ceil(answer[3] * 1000000)
+answer[7] = marks()
+-- A refusal that changed nothing but what the next call works out again is not written: pollers are many.
+local idle = verb == 'take' and answer[1] == 0 and ARGV[5] == '' and ARGV[10] ~= '1'
+idle = idle and not (fresh or rolled or made or s.r or s.ro or s.sc ~= scale_before)
+if verb ~= 'look' and not idle then redis.call('SET', state_key, cjson.encode(s), 'PX', KEPT_MS) end
+return answer

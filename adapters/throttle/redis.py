@@ -1,26 +1,39 @@
 """Throttle shared by the fleet: permits in Redis, one atomic script, one clock."""
 
+import json
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
-from typing import Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from adapters.throttle.account import Marks
 from adapters.throttle.base import FULL, ONE_CALL, Ask, Denied, Granted, Limit, OutOfReachError, Report
 from adapters.throttle.keeper import Keeper
+from adapters.throttle.lessons import judged
+from adapters.throttle.news import News
+from adapters.throttle.status import KEPT_S, LaneStatus, Sample
+from adapters.throttle.terms import Terms, terms_of
+from adapters.throttle.view import sample_of, status_from
 
-LEASE_LIFE_S = 5.0
+LEASE_LIFE_S = 1.6
+"""A killed process renews nothing: its leases are back after this time."""
 HOLD_MAX_S = 900.0
 SOCKET_WAIT_S = 0.5
 FULL_WAIT_S = (0.005, 0.05)
+NEWS_WAIT_S = 0.25
+"""News waits this long at most, and a lane that nothing bounds is looked after this often."""
+FREE = "free"
+"""The lease of a permit in a lane that nothing bounds."""
 
-_KEEPER = Keeper(every_s=LEASE_LIFE_S / 4)
+_SCRIPT = ("meters.lua", "learning.lua", "account.lua", "lessons.lua", "permits.lua")
+_KEEPER = Keeper(every_s=NEWS_WAIT_S)
 
 
 class Scripts(Protocol):
@@ -28,6 +41,18 @@ class Scripts(Protocol):
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: str) -> object: ...
     def script_load(self, script: str) -> object: ...
+
+
+class Said(NamedTuple):
+    """The script's answer."""
+
+    granted: int
+    calls: int
+    wait_us: int
+    reason: str
+    operation: str
+    probe: int
+    marks: str
 
 
 def connect(url: str, wait_s: float = SOCKET_WAIT_S) -> redis.Redis:
@@ -46,7 +71,10 @@ class RedisThrottle:
 
     A lease lives ``lease_life_s`` and is renewed in the background while this process lives and holds it, at most
     ``hold_max_s`` after it was taken or extended (a leak must end). Killed process: its leases are back after
-    ``lease_life_s``.
+    ``lease_life_s``. ``clock`` (epoch seconds) says on which day a budget is; all else goes by Redis's own time.
+
+    A lane that nothing bounds costs no call to Redis for each permit: what its answers taught, and a pause another
+    worker set, is exchanged every ``NEWS_WAIT_S``.
     """
 
     def __init__(
@@ -58,47 +86,83 @@ class RedisThrottle:
         lease_life_s: float = LEASE_LIFE_S,
         hold_max_s: float = HOLD_MAX_S,
         keeper: Keeper = _KEEPER,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         # The braces keep both keys in one slot of a Redis cluster.
-        self._keys = (f"millrace:throttle:{{{account}}}:bucket", f"millrace:throttle:{{{account}}}:leases")
+        self._keys = (f"millrace:throttle:{{{account}}}:state", f"millrace:throttle:{{{account}}}:samples")
         self._account = account
         self._life_s = lease_life_s
         self._hold_max_s = hold_max_s
         self._keeper = keeper
-        self._script = resources.files("adapters.throttle").joinpath("permits.lua").read_text("utf-8")
+        folder = resources.files("adapters.throttle")
+        self._script = "".join(folder.joinpath(name).read_text("utf-8") for name in _SCRIPT)
         self._sha = ""
-        self._limits = (_number(limit.rate_per_s), str(limit.burst), str(limit.concurrency or 0), _micros(lease_life_s))
-        self._known = False
+        self._terms = terms_of(limit, clock())
+        self._clock = clock
+        self._marks = ""
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._held: dict[str, float] = {}
+        self._news = News()
         self._full_wait_s = FULL_WAIT_S[0]
+        self._free_until = 0.0
 
     def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
         """Take request tokens (capped at the burst) and one lease, all or nothing."""
-        return self._take(secrets.token_hex(12), ask.calls, 0)
+        if self._terms.free and self._free():
+            self._news.granted(ask.calls)
+            return Granted(FREE, ask.calls, operation=ask.operation)
+        return self._take(secrets.token_hex(8), ask.calls, 0, ask.operation, ask.scale)
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
         """Take more tokens under a held lease. A lease that ran out is taken anew if there is room."""
-        return self._take(permit.lease, calls, permit.calls)
+        lease = permit.lease
+        if lease == FREE:
+            if self._terms.free and self._free():
+                self._news.granted(calls)
+                return Granted(FREE, permit.calls + calls, operation=permit.operation)
+            lease = secrets.token_hex(8)
+        return self._take(lease, calls, permit.calls, permit.operation, 0.0)
 
     def release(self, permit: Granted, unspent: int = 0) -> None:
         """Give back the lease and ``unspent`` tokens (never above the burst). Out of reach: the lease ends by
         itself.
         """
-        self.forget(permit.lease)
-        self._run("give", permit.lease, str(max(0, min(unspent, permit.calls))))
+        if permit.lease != FREE:
+            self.forget(permit.lease)
+            self._run("give", permit.lease, str(max(0, min(unspent, permit.calls))))
 
     def pause(self, wait_s: float, reason: str) -> None:
         """Close the account for the whole fleet; never shortens a longer pause."""
-        self._run("pause", _micros(wait_s), reason)
+        self._free_until = 0.0
+        self._run("pause", repr(float(wait_s)), reason)
 
     def report(self, seen: Report) -> None:
-        """Tell what came of one exchange."""
+        """Tell what came of one exchange: a refusal or failure at once, the rest with the next call or within
+        ``NEWS_WAIT_S``.
+        """
+        self._own()
+        if self._news.add(judged(seen, self._terms.limit)):
+            self._keeper.watch(self._renew)
+        else:
+            self._exchange()
+
+    def adjust(self, limit: Limit) -> None:
+        """Another limit from the next call on; what was counted and learned stays."""
+        self._terms, self._free_until = terms_of(limit, self._clock()), 0.0
+
+    def status(self) -> LaneStatus:
+        """The lane now; needs no permit and no earlier call."""
+        return status_from(self._terms.limit, self._look(60), self._read_marks())
+
+    def samples(self, since_s: float) -> list[Sample]:
+        """One sample for each second with traffic since ``since_s`` ago, oldest first."""
+        told = self._look(KEPT_S)
+        return [one for one in map(sample_of, told["samples"]) if one.at >= told["now"] - since_s]
 
     def held(self) -> tuple[str, ...]:
         """Leases this process holds."""
@@ -115,39 +179,71 @@ class RedisThrottle:
         for lease in leases:
             self._remember(lease)
 
-    def rejoin(self, outage_s: float, hold_s: float) -> None:
-        """Sign in again after ``outage_s`` without Redis, with every lease held here. When the whole fleet was cut off,
-        the bucket starts empty and grants nothing for ``hold_s``, so that every worker can sign in first.
-        """
-        self._run("rejoin", _micros(outage_s), _micros(hold_s), *self.held())
+    def marks(self) -> Marks:
+        """What windows and budgets of the account had counted when Redis last answered."""
+        return self._read_marks()
 
-    def _take(self, lease: str, calls: int, already: int) -> Granted | Denied:
-        if calls < 1:
-            raise ValueError(f"{calls} calls asked of {self._account}: ask for at least 1")
-        granted, got, wait_us, reason = self._run("take", lease, str(calls))
-        if granted:
+    def rejoin(self, outage_s: float, hold_s: float, spent: int = 0) -> None:
+        """Sign in again after ``outage_s`` without Redis, with every lease held here and ``spent`` calls made meanwhile.
+        When the whole fleet was cut off, the bucket starts empty and grants nothing for ``hold_s``, so that every
+        worker can sign in first.
+        """
+        self._run("rejoin", repr(outage_s), repr(hold_s), str(spent), *self.held())
+
+    def _free(self) -> bool:
+        if time.monotonic() < self._free_until and self._pid == os.getpid():
+            return True
+        self._own()
+        return self._exchange()
+
+    def _exchange(self) -> bool:
+        """Tell the news and hear whether anything bounds a lane whose limit does not."""
+        free = self._run("news").reason == ""
+        self._free_until = time.monotonic() + NEWS_WAIT_S if free and self._terms.free else 0.0
+        return free
+
+    def _take(self, lease: str, calls: int, already: int, operation: str, scale: float) -> Granted | Denied:
+        extends = "1" if already else "0"
+        said = self._run("take", lease, str(calls), operation, repr(scale), extends)
+        if said.granted:
             self._remember(lease)
             self._full_wait_s = FULL_WAIT_S[0]
-            return Granted(lease, already + got)
-        if reason == FULL:
-            return Denied(max(wait_us / 1e6, self._next_full_wait_s()), reason)
-        return Denied(wait_us / 1e6, reason)
+            return Granted(lease, already + said.calls, bool(said.probe), operation)
+        if said.reason == FULL:
+            return Denied(max(said.wait_us / 1e6, self._next_full_wait_s()), FULL, said.operation)
+        return Denied(said.wait_us / 1e6, said.reason, said.operation)
 
     def _next_full_wait_s(self) -> float:
         # Nobody knows when a lease comes back: ask soon, then less often.
         wait_s, self._full_wait_s = self._full_wait_s, min(self._full_wait_s * 2, FULL_WAIT_S[1])
         return wait_s
 
-    def _run(self, verb: str, *args: str) -> tuple[int, int, int, str]:
-        argv = (*self._keys, verb, *self._limits, "1" if self._known else "0", *args)
+    def _look(self, seconds: int) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self._run("look", str(seconds)).reason))
+
+    def _read_marks(self) -> Marks:
+        told = json.loads(self._marks or "{}")
+        return [int(calls) for calls in told.get("windows") or []], [
+            (began, int(spent)) for began, spent in told.get("days") or []
+        ]
+
+    def _in_force(self) -> Terms:
+        if self._clock() >= self._terms.good_until:
+            self._terms = terms_of(self._terms.limit, self._clock())
+        return self._terms
+
+    def _run(self, verb: str, *args: str) -> Said:
+        news = "" if verb == "look" else self._news.take()
+        argv = (*self._keys, verb, self._in_force().text, repr(self._life_s), self._marks, news, *args)
         try:
             answer = self._evaluate(argv)
         except (redis.RedisError, OSError) as error:
             what = f"throttle of {self._account}: Redis does not answer ({type(error).__name__})"
             raise OutOfReachError(what) from error
-        self._known = True
-        granted, calls, wait_us, reason = cast("tuple[int, int, int, str | bytes]", tuple(cast("list[object]", answer)))
-        return granted, calls, wait_us, reason.decode() if isinstance(reason, bytes) else reason
+        told = (one.decode() if isinstance(one, bytes) else one for one in cast("list[object]", answer))
+        said = Said(*cast("tuple[int, int, int, str, str, int, str]", tuple(told)))
+        self._marks = said.marks
+        return said
 
     def _evaluate(self, argv: tuple[str, ...]) -> object:
         if not self._sha:
@@ -180,8 +276,10 @@ class RedisThrottle:
             due = [lease for lease, since in self._held.items() if since < now - self._life_s / 5]
             holding = bool(self._held)
         try:
-            if due and self._run("keep", *due)[1]:
+            if due and self._run("keep", *due).calls:
                 self._sign_again(due)
+            elif self._news.waiting:
+                self._exchange()
         except OutOfReachError:
             # Still held: the next round tries again, and a rejoin signs them in.
             return True
@@ -191,11 +289,3 @@ class RedisThrottle:
         still = set(self.held()).intersection(leases)
         if still:
             self._run("sign", *still)
-
-
-def _number(value: float | None) -> str:
-    return "0" if value is None else repr(float(value))
-
-
-def _micros(seconds: float) -> str:
-    return str(round(seconds * 1_000_000))

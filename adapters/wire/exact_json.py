@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -14,6 +15,11 @@ from adapters.channels.base import Unreadable
 T = TypeVar("T")
 
 LONGEST_NUMBER = 64
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder()
+# Every character a number is written with becomes a 0: more of them on end than a number may have is looked at exactly.
+_RUNS = bytes(ord("0") if byte in b"0123456789.eE+-" else ord(" ") for byte in range(256))
+_LONG_RUN = b"0" * (LONGEST_NUMBER + 1)
 _OUR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # The texts of these kinds of error quote what was sent.
 _QUOTING = {"union_tag_invalid": "not one of the known kinds", "extra_forbidden": "a field that the schema does not know"}
@@ -29,6 +35,27 @@ class _RefusalError(ValueError):
 
 def read_object(body: bytes) -> dict[str, Any] | Unreadable:
     """The JSON object a body holds, for any bytes: never raises. Numbers are int or Decimal, never float."""
+    plain = _read_plain(body)
+    return _read_exactly(body) if plain is None else plain
+
+
+def _read_plain(body: bytes) -> dict[str, Any] | None:
+    """The object of a body in which nothing is to be refused, read three times as fast; None leaves it to the exact reading.
+
+    A doubled key shows in the colons: a reader that keeps the last of the two writes fewer of them than it was given, for
+    each one belongs to a key or stands in a text, where only an escape (excluded here) could add one.
+    """
+    if _LONG_RUN in body.translate(_RUNS) or b"\\u003" in body:
+        return None
+    try:
+        value = _DECODER.decode(body)
+        same = _ENCODER.encode(value).count(b":") == body.count(b":")
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return value if same and isinstance(value, dict) else None
+
+
+def _read_exactly(body: bytes) -> dict[str, Any] | Unreadable:
     try:
         value = json.loads(
             body.decode("utf-8"),

@@ -17,7 +17,9 @@ from bench.peers.wiring import wiring
 KEPT_S = 86_400
 FLUSH_S = 0.02
 
-Publish = Callable[[bytes], Awaitable[object]]
+EXPRESS = 9
+
+Publish = Callable[[bytes, int], Awaitable[object]]
 
 
 class Seen:
@@ -45,7 +47,7 @@ class Seen:
 
 
 def application(publish: Publish, life: Callable[[], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """Build the intake around a ``publish`` that returns after the broker's confirm; ``life`` opens the broker."""
+    """Build the intake around a ``publish(body, priority)`` that returns after the confirm; ``life`` opens the broker."""
     told = wiring()
     redis = Redis.from_url(told.redis_url)
     seen = Seen(redis)
@@ -68,7 +70,7 @@ def application(publish: Publish, life: Callable[[], AbstractAsyncContextManager
         event = request.headers["x-shopify-event-id"]
         if told.intake_dedupe and await seen.has(event):
             return Response(status_code=200)
-        await publish(body)
+        await publish(body, EXPRESS if told.priorities and job.express(body) else 0)
         if told.intake_dedupe:
             seen.add(event)
         return Response(status_code=202)

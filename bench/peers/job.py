@@ -18,8 +18,6 @@ CREATE TABLE orders (
 )
 """
 
-CLAIM_S = 30.0
-"""How long an order taken by one worker is left to it; only duplicates and redeliveries ever wait for that."""
 CLAIM_POLL_S = 0.2
 
 
@@ -56,6 +54,11 @@ def read(body: bytes) -> Order:
 
 def _line(line: dict[str, str | int]) -> dict[str, object]:
     return {"item": {"externalId": line["sku"]}, "quantity": line["quantity"], "rate": line["price"]}
+
+
+def express(body: bytes) -> bool:
+    """Whether the order is to be shipped by express: its class, as the product's class rule reads it."""
+    return any("express" in line["title"].lower() for line in json.loads(body)["shipping_lines"])
 
 
 def posting_path(key: str) -> str:

@@ -15,6 +15,16 @@ class Wiring:
     slots: int
     """Orders one worker process has in hand at once."""
     intake_dedupe: bool
+    throttle: str
+    """How the process keeps to the ERP's limit: ``share`` (its part, split by hand), ``rate_limit`` (Celery's own), ``retry``
+    (not at all: it comes again after a refusal), empty where the ERP has no limit."""
+    rate_per_s: float
+    """This process's part of the ERP's calls a second."""
+    burst: int
+    claim_s: float
+    """How long an order taken by one worker is left to it; only duplicates and redeliveries ever wait for that."""
+    priorities: bool
+    """Whether express orders go first, by the broker's in-queue priority."""
 
 
 def wiring() -> Wiring:
@@ -27,4 +37,9 @@ def wiring() -> Wiring:
         erp_url=env["BENCH_ERP_URL"],
         slots=int(env.get("BENCH_SLOTS", "16")),
         intake_dedupe=env.get("BENCH_INTAKE_DEDUPE", "1") == "1",
+        throttle=env.get("BENCH_THROTTLE", ""),
+        rate_per_s=float(env.get("BENCH_RATE_PER_S", "0")),
+        burst=int(env.get("BENCH_BURST", "1")),
+        claim_s=float(env.get("BENCH_CLAIM_S", "30")),
+        priorities=env.get("BENCH_PRIORITIES", "0") == "1",
     )

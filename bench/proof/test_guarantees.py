@@ -12,12 +12,13 @@ from pathlib import Path
 import pika  # type: ignore[import-untyped]  # ships no types
 import pytest
 
-from bench.contenders import Peer, peers
 from bench.erp import ErpProcess
-from bench.erp_stub import Limits
+from bench.fleet_file import POOLS
+from bench.limits import Limits
 from bench.load import pour
-from bench.millrace import POOLS, Millrace
+from bench.millrace import Millrace
 from bench.orders import Webhook, order_id, signature, webhooks
+from bench.peer import Peer, peers
 from bench.services import Services, Site
 
 DEAD = {
@@ -85,12 +86,13 @@ def test_millrace_posts_each_order_once_from_webhooks_and_from_a_laid_backlog(po
     erp = ErpProcess(tmp_path, Limits(0.0))
     try:
         url = millrace.start_intake(services, erp.url)
+        millrace.take_sample(services, url, 900)
         pour(url, webhooks(0, 20))
         repeated = pour(url, webhooks(0, 20))
         refused = unsigned(url)
-        millrace.lay(services, url, 20, 200)
+        millrace.lay(services, 20, 200)
         millrace.start_workers(services, erp.url)
-        keys = {str(order_id(number)) for number in range(220)}
+        keys = {str(order_id(number)) for number in [*range(220), 900]}
         posted = erp.wait_for(keys, 60)
     finally:
         millrace.stop()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import allowance
 from bench.erp import ErpProcess
-from bench.erp_stub import Limits
+from bench.limits import Limits
 from bench.load import pour
 from bench.orders import order_id, webhooks
 
@@ -68,6 +69,44 @@ def test_calls_over_the_rate_are_refused_until_the_limit_is_lifted(erp: ErpProce
 
     erp.limit(Limits(service_s=0.0))
     assert put(erp, "D11") == 204
+
+
+def test_the_log_tells_the_limits_and_the_moment_a_call_was_let_in(tmp_path: Path) -> None:
+    erp = ErpProcess(tmp_path, Limits(service_s=0.1, rate_per_s=50.0, burst=2, at_once=4))
+    half = Limits(service_s=0.1, rate_per_s=25.0, burst=1, at_once=2)
+    try:
+        put(erp, "A1")
+        put(erp, "A1", "GET")
+        erp.limit(half)
+        put(erp, "B2")
+        assert erp.wait_for({"B2"}, within_s=5)
+    finally:
+        erp.stop()
+
+    assert [(one.method, one.status) for one in erp.requests()] == [("PUT", 200), ("GET", 200), ("PUT", 200)]
+    assert all(one.at_s - one.admitted_s >= 0.1 for one in erp.requests())
+    assert [change.limits for change in erp.changes()] == [Limits(0.1, 50.0, 2, 4), half]
+    assert erp.requests()[1].at_s <= erp.changes()[1].at_s <= erp.requests()[2].admitted_s
+
+
+def test_no_more_is_let_in_than_the_log_says_was_allowed(erp: ErpProcess) -> None:
+    erp.limit(Limits(service_s=0.0, rate_per_s=50.0, burst=50))
+    pour(f"{erp.url}{RECORD}", webhooks(0, 100_000), connections=4, limit_s=1.0)
+    requests, changes = erp.requests(), erp.changes()
+    start_s, end_s = requests[0].admitted_s, requests[-1].admitted_s
+
+    assert allowance.refused(requests, start_s, end_s) > 0
+    let_in = sum(one.status != 429 for one in requests)
+    could_s = allowance.allowed(requests, changes, start_s, end_s)
+    assert could_s - 2 <= let_in <= could_s + 1e-6
+
+
+def test_an_order_that_is_still_with_its_system_is_not_lost(erp: ErpProcess) -> None:
+    put(erp, "A1")
+    assert erp.wait_for({"A1"}, within_s=5)
+
+    assert erp.verdict({"A1", "B2"}, left={"B2"}) == ""
+    assert erp.verdict({"A1", "B2"}) == "1 lost, 0 doubled of 2"
 
 
 def test_more_calls_at_once_than_allowed_are_refused(tmp_path: Path) -> None:

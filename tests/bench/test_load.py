@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.erp import ErpProcess
-from bench.erp_stub import Limits
+from bench.limits import Limits
 from bench.load import pour
 from bench.orders import order_id, webhooks
 

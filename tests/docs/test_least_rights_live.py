@@ -103,7 +103,9 @@ def test_a_worker_throttles_with_the_rights_of_the_page(worker_url: str) -> None
     assert isinstance(throttle.acquire(Ask(1)), Denied)
 
 
-@pytest.mark.parametrize("command", [["FLUSHALL"], ["CONFIG", "GET", "*"], ["SET", "millrace:throttle:x", "1"], ["GET", "other"]])
+@pytest.mark.parametrize(
+    "command", [["FLUSHALL"], ["CONFIG", "GET", "*"], ["DEL", "millrace:throttle:x"], ["SET", "other", "1"], ["GET", "other"]]
+)
 def test_a_worker_may_do_nothing_else_in_redis(worker_url: str, command: list[str]) -> None:
     with connect(worker_url) as client, pytest.raises(redis.exceptions.NoPermissionError):
         client.execute_command(*command)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.settings import PREFIX, SECRET_PREFIX, Settings
-from telemetry import backlog, metrics
+from telemetry import backlog, lanes, metrics
 from telemetry.events import Name
 from tests.docs.pages import ROOT, Page, pages
 
@@ -19,6 +19,7 @@ NOT_OURS = {"fleet.toml", "topology.toml", "settings.toml", "items.csv", "rabbit
 METRICS = {spec.name for spec in (*metrics._COUNTERS.values(), *metrics._SECONDS.values())} | {
     "millrace_dropped_fields_total",
     *(gauge.name for gauge in backlog._gauges()),
+    *(gauge.name for gauge in lanes._gauges().values()),
 }
 
 

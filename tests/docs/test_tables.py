@@ -8,9 +8,10 @@ from pydantic_core import PydanticUndefined
 
 from canonical.failure import OWNER_OF
 from config import fleet
+from config.limits import LimitTable
 from config.settings import PREFIX, Settings
 from config.topology import load_topology
-from telemetry import backlog, metrics
+from telemetry import backlog, lanes, metrics
 from telemetry.events import Name
 from telemetry.logs import level_of
 from tests.docs.pages import ROOT, page
@@ -19,7 +20,7 @@ OPERATE = page("docs/operate.md")
 FLEET_TABLES: dict[str, type[BaseModel]] = {
     "sources": fleet.Source,
     "targets": fleet.Target,
-    "targets.*.limit": fleet.LimitTable,
+    "targets.*.limit": LimitTable,
     "routes": fleet.Route,
     "classes": fleet.ClassRule,
     "pools": fleet.Pool,
@@ -71,7 +72,8 @@ def test_every_metric_is_told_with_its_labels() -> None:
 
     specs = [*metrics._COUNTERS.values(), *metrics._SECONDS.values()]
     wanted = {spec.name: set(spec.label_names) for spec in specs} | {"millrace_dropped_fields_total": set()}
-    wanted |= {gauge.name: set(gauge._labelnames) for gauge in backlog._gauges()}
+    gauges = [*backlog._gauges(), *lanes._gauges().values()]
+    wanted |= {gauge.name: set(gauge._labelnames) for gauge in gauges}
     assert told == wanted
 
 

@@ -1,5 +1,6 @@
 """Fates: five failures, five ends, and a doubt is never forgotten."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,25 @@ def test_a_throttle_answer_costs_no_attempt_and_pauses_the_lane() -> None:
     fate = fate_of(Throttled("429", 7.0), 3, uncertain=False, rules=RULES, draw=middle)
 
     assert (fate.state, fate.attempts, fate.pause_s, fate.stop) == ("retrying", 3, 7.0, True)
+
+
+def test_a_throttle_answer_without_a_wait_leaves_the_lanes_pause_to_the_limiter() -> None:
+    fate = fate_of(Throttled("429"), 3, uncertain=False, rules=RULES, draw=middle)
+
+    assert (fate.state, fate.attempts, fate.pause_s, fate.stop) == ("retrying", 3, None, True)
+
+
+def test_our_own_limiters_refusal_stops_the_part_and_not_the_lane() -> None:
+    fate = fate_of(Throttled("no call free", 7.0, own=True), 3, uncertain=False, rules=RULES, draw=middle)
+
+    assert (fate.attempts, fate.wait_s, fate.pause_s, fate.stop) == (3, 7.0, None, True)
+
+
+@pytest.mark.parametrize("outcome", [Unavailable("down"), Uncertain("no answer")])
+def test_a_probe_that_fails_costs_its_row_no_attempt_however_often(outcome: Outcome) -> None:
+    fate = fate_of(outcome, RULES.max_attempts - 1, uncertain=False, rules=RULES, draw=middle, probe=True)
+
+    assert (fate.state, fate.attempts) == ("retrying", RULES.max_attempts - 1)
 
 
 def test_a_lost_answer_is_looked_up_only_after_the_targets_execution_time() -> None:

@@ -25,10 +25,10 @@ parcels = st.lists(
 
 
 @given(parcels)
-def test_every_delivery_is_in_one_letter_of_its_own_lane_and_class(given_parcels: list[Parcel]) -> None:
+def test_every_delivery_is_in_one_letter_of_its_own_family_class_and_operation(given_parcels: list[Parcel]) -> None:
     letters = deliver_letters(given_parcels, 8)
 
-    by_queue = {(p.id, f"deliver.{p.target}.{p.cls}") for p in given_parcels}
+    by_queue = {(p.id, f"deliver.{p.target}.{p.domain}.{p.cls}") for p in given_parcels}
     assert {(row, letter.queue) for letter in letters for row in letter.rows} == by_queue
     assert sum(letter.calls for letter in letters) == sum(p.calls for p in given_parcels)
     assert all(len(letter.rows) <= 8 for letter in letters)
@@ -51,4 +51,4 @@ def test_a_letter_holds_row_ids_and_nothing_else(ids: list[int]) -> None:
 def test_a_letter_for_a_rung_keeps_its_way_back() -> None:
     letter = deliver_letters([Parcel(1, "netsuite", "orders", "low", "order.create", 1, "k", 0)])[0]
 
-    assert (letter.exchange, letter.queue) == ("work", "deliver.netsuite.low")
+    assert (letter.exchange, letter.queue) == ("work", "deliver.netsuite.orders.low")

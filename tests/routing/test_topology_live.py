@@ -9,7 +9,7 @@ from kombu import Connection
 from tests.live import Rabbit, broker_api, wait_until
 from tests.workers.command_line import Ended, millrace
 
-ITEMS = {"exchange": 3 + 12, "queue": 1 + 4 + 4 * 3 + 12}
+ITEMS = {"exchange": 3 + 12, "queue": 1 + 4 + (3 + 3) * 3 + 12}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_broker_has_what_the_design_asks_of_every_queue(rabbit: Rabbit) -> N
     told: Any = broker_api(rabbit.api_url, "GET", f"/api/queues/{rabbit.vhost}")
     queues = {queue["name"]: queue["arguments"] for queue in told}
 
-    work = queues["deliver.sandbox.high"]
+    work = queues["deliver.sandbox.orders.high"]
     assert {arguments["x-queue-type"] for arguments in queues.values()} == {"quorum"}
     assert (work["x-dead-letter-exchange"], work["x-dead-letter-routing-key"]) == ("dead", "dead.deliver.sandbox")
     assert (work["x-dead-letter-strategy"], work["x-overflow"], work["x-delivery-limit"]) == (

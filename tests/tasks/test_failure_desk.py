@@ -139,9 +139,11 @@ def test_everything_that_was_done_is_kept_with_who_and_why(world: World) -> None
     assert not note(world.context, FailureKey("delivery", 999), ANNA)
 
     with world.ledger.read() as session:
-        done = ledger.actions.of_subject(session, str(one))
-        nothing = ledger.actions.of_subject(session, "d999")
-    assert [(a.verb, a.by, a.why) for a in done] == [(verb, "anna", "a test") for verb in ("note", "archive", "restore", "drop")]
+        done = ledger.actions.listed(session, str(one), 10)[::-1]
+        nothing = ledger.actions.listed(session, "d999", 10)
+    assert [(a.action, a.by, a.reason) for a in done] == [
+        (verb, "anna", "a test") for verb in ("note", "archive", "restore", "drop")
+    ]
     assert nothing == []
     assert cases(world) == []
 

@@ -207,3 +207,10 @@ def test_an_unknown_topic_is_kept(world: World) -> None:
     world.prepare(world.tell_bytes(b"{}", domain=None))
 
     assert world.rows("select state from events") == [("kept",)]
+
+
+def test_the_class_an_event_waited_in_is_a_hint_and_its_document_has_its_own(world: World) -> None:
+    world.prepare(*world.tell(an_order(), cls="high"))
+
+    assert world.rows("select class from events") == [("high",)]
+    assert world.rows("select class from deliveries") == [("normal",)]

@@ -180,13 +180,13 @@ def a_fleet() -> Fleet:
 
 
 @contextmanager
-def a_world(ledger_url: str, *, items: bool = True, seed: int = 1) -> Iterator[World]:
+def a_world(ledger_url: str, *, items: bool = True, seed: int = 1, erp: MemoryErp | None = None) -> Iterator[World]:
     """A fresh world on an empty database."""
     opened = Ledger(ledger_url)
     if migrate.current(opened) is None:
         migrate.upgrade(opened)
     clock = Clock()
-    tray, erp = OutTray(clock), MemoryErp(items=items)
+    tray, erp = OutTray(clock), erp or MemoryErp(items=items)
     context = Context(
         fleet=a_fleet(),
         topology=load_topology(),

@@ -124,3 +124,31 @@ def test_bound_fields_pass_the_same_gate(seen: list[bus.Event]) -> None:
         emit(Name.WORKER_START_DONE)
 
     assert seen[0].fields == {"key": "[masked]"}
+
+
+def test_a_listener_hears_only_what_it_wants_and_another_one_everything(seen: list[bus.Event]) -> None:
+    some: list[bus.Event] = []
+    bus.attach("some", some.append, wants={Name.WORKER_STOP_DONE: frozenset({"role"})})
+
+    emit(Name.WORKER_START_DONE, role="relay")
+    emit(Name.WORKER_STOP_DONE, role="relay", pid=7)
+    bus.detach("some")
+
+    assert [event.name for event in some] == [Name.WORKER_STOP_DONE]
+    assert [event.name for event in seen] == [Name.WORKER_START_DONE, Name.WORKER_STOP_DONE]
+    assert seen[1].fields == {"role": "relay", "pid": 7}
+
+
+def test_a_field_that_no_listener_reads_is_not_looked_at_and_an_unknown_one_is_counted() -> None:
+    class Untouchable:
+        def __getattribute__(self, name: str) -> object:
+            raise AssertionError(name)
+
+    some: list[bus.Event] = []
+    bus.attach("some", some.append, wants={Name.WORKER_STOP_DONE: frozenset({"role", "count"})})
+    emit(Name.WORKER_STOP_DONE, role="relay", count="not a number", reason=Untouchable(), customer="Jane", nobody=None)
+    bus.detach("some")
+
+    [event] = some
+    assert event.fields == {"role": "relay"}
+    assert event.dropped == 2

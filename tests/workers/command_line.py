@@ -54,10 +54,14 @@ def every_command() -> Iterator[tuple[str, ...]]:
     """Every noun and every verb, as words."""
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
-    for name, command in root.commands.items():
-        yield (name,)
+    yield from _below((), root)
+
+
+def _below(words: tuple[str, ...], group: TyperGroup) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*words, name)
         if isinstance(command, TyperGroup):
-            yield from ((name, verb) for verb in command.commands)
+            yield from _below((*words, name), command)
 
 
 def _environment(settings: dict[str, str]) -> dict[str, str | None]:

@@ -14,10 +14,12 @@ from celery import Celery
 
 from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Report
 from adapters.throttle.local import LocalThrottle
+from routing import names
 from routing.weights import Weights
 from workers.app import make_app, make_worker
+from workers.fetch.parts import PART_S, Rules
 from workers.fetch.permits import PermitBook
-from workers.fetch.plan import FetchPlan
+from workers.fetch.plan import FetchPlan, Gate
 
 FAIL, KILL, SLOW = 1_000_000, 2_000_000, 3_000_000
 
@@ -31,7 +33,9 @@ class FilePlan:
     def current(self) -> FetchPlan:
         told = json.loads(self.path.read_text())
         weights = {family: Weights(**given) for family, given in told["weights"].items()}
-        return FetchPlan(weights, frozenset(told["paused"]))
+        gates = {lane: Gate(**given) for lane, given in told.get("gates", {}).items()}
+        limits = {target: Limit(**given) for target, given in told.get("limits", {}).items()}
+        return FetchPlan(weights, frozenset(told["paused"]), told.get("shares", {}), gates, limits)
 
 
 class CountingThrottle:
@@ -67,6 +71,9 @@ class CountingThrottle:
     def pause(self, wait_s: float, reason: str) -> None:
         self._inner.pause(wait_s, reason)
 
+    def adjust(self, limit: Limit) -> None:
+        self._inner.adjust(limit)
+
     def report(self, seen: Report) -> None:
         self._inner.report(seen)
 
@@ -85,14 +92,16 @@ def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -
         queue = task.request.delivery_info["routing_key"]
         permitted = permits.hand_over(task.request.id) is not None
         if service_s >= 0:
-            os.write(log, f"{rows[0]} {queue} {time.time():.4f} {os.getpid()} {int(permitted)}\n".encode())
+            at = f"{time.time():.4f} {os.getpid()} {int(permitted)}"
+            os.write(log, "".join(f"{row} {queue} {at}\n" for row in rows).encode())
         if service_s > 0:
-            nap.wait(service_s)
-        if rows[0] >= SLOW:
-            nap.wait((rows[0] - SLOW) / 1000)
-        elif rows[0] >= KILL:
+            nap.wait(service_s * len(rows))
+        worst = max(rows)
+        if worst >= SLOW:
+            nap.wait((worst - SLOW) / 1000)
+        elif worst >= KILL:
             os.kill(os.getpid(), signal.SIGKILL)
-        elif rows[0] >= FAIL:
+        elif worst >= FAIL:
             raise ValueError("a row that fails")
 
     for name in ("orders.prepare", "shipments.prepare", "returns.prepare", "deliver"):
@@ -112,6 +121,7 @@ def main() -> None:
         families=told["families"],
         plan=FilePlan(folder / "plan.json"),
         permits=permits,
+        rules={names.lane(target): Rules(told["bundle"], PART_S, Limit(**limit)) for target, limit in told["limits"].items()},
         task_events=told["events"],
     )
     register(app, folder, permits, told["service_s"])

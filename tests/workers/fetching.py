@@ -15,12 +15,13 @@ from kombu import Connection
 from config.topology import TopologyTable
 from routing import names
 from routing.declare import declare
-from routing.letters import DELIVER_TASK, new_task_id, prepare_task
+from routing.letters import DELIVER_TASK, new_task_id, parts, prepare_task
 from routing.topology import Topology, build_topology
 from tests.live import Rabbit, broker_api, wait_until
 
 TARGET = "sandbox"
 LANE = names.lane(TARGET)
+ORDERS = names.family(TARGET, "orders")
 LIMIT = 4
 TABLE = TopologyTable(domains=("orders", "returns"), classes=names.CLASSES, delivery_limit=LIMIT, ladder_s=(1,))
 ROOT = Path(__file__).parents[2]
@@ -47,11 +48,12 @@ class Field:
         declare(self.connection, self.topology)
         self.control = Celery("test", broker=rabbit.url, set_as_current=False).control
 
-    def send(self, queue: str, rows: Sequence[int], **more: Any) -> None:
-        """One message a row."""
+    def send(self, queue: str, rows: Sequence[int], each: int = 1, **more: Any) -> None:
+        """Messages of ``each`` rows, by default one a row."""
         channel: Any = self.connection.channel()
-        for row in rows:
-            self.raw(queue, json.dumps([[[row]], {}, {}]), headers_for(queue, **more), channel=channel)
+        for part in parts(tuple(rows), each):
+            headers = headers_for(queue, calls=len(part), **more)
+            self.raw(queue, json.dumps([[list(part)], {}, {}]), headers, channel=channel)
         channel.close()
 
     def raw(self, queue: str, body: Any, headers: Any, channel: Any = None, **properties: Any) -> None:
@@ -77,11 +79,11 @@ class Field:
         told: Any = broker_api(self.rabbit.api_url, "GET", f"/api/queues/{self.rabbit.vhost}/{queue}")
         return int(told.get("messages_unacknowledged", 0))
 
-    def dead(self, family: str) -> list[tuple[int, str]]:
+    def dead(self, lane: str) -> list[tuple[int, str]]:
         """Row and reason of what is in a dead-letter queue; takes it out."""
         found = []
         channel: Any = self.connection.default_channel
-        while (message := channel.basic_get(names.dead(family), no_ack=True)) is not None:
+        while (message := channel.basic_get(names.dead(lane), no_ack=True)) is not None:
             with contextlib.suppress(ValueError, TypeError, IndexError, KeyError):
                 found.append((json.loads(message.body)[0][0][0], message.headers["x-death"][0]["reason"]))
         return found
@@ -114,6 +116,7 @@ class WorkerProcess:
             "events": False,
             "service_s": 0.0,
             "stop_wait_s": 20,
+            "bundle": 8,
         }
         defaults |= {"pool": "threads", "concurrency": 2, "families": [LANE], "name": self.name, "folder": str(folder)}
         defaults |= {"broker_url": field.rabbit.url, "queues": sorted(field.topology.work_queues)}
@@ -161,11 +164,11 @@ class Workers:
         self._started: list[WorkerProcess] = []
         self.plan()
 
-    def plan(self, weights: dict[str, Any] | None = None, paused: Sequence[str] = ()) -> None:
-        """Write the plan the workers read."""
+    def plan(self, weights: dict[str, Any] | None = None, paused: Sequence[str] = (), **more: Any) -> None:
+        """Write the plan the workers read; ``more`` are shares, gates and limits."""
         path = self.folder / "plan.json"
         fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps({"weights": weights or {}, "paused": list(paused)}))
+        fresh.write_text(json.dumps({"weights": weights or {}, "paused": list(paused)} | more))
         fresh.replace(path)
 
     def start(self, *, ready: bool = True, **told: Any) -> WorkerProcess:
@@ -198,4 +201,8 @@ def headers_for(queue: str, **more: Any) -> dict[str, Any]:
     task_id = more.pop("id", None) or new_task_id()
     task = DELIVER_TASK if names.target_of(family) else prepare_task(family)
     good = {"lang": "py", "task": task, "id": task_id, "root_id": task_id, "retries": 0, "timelimit": [None, None]}
-    return good | {"argsrepr": "(row)", "kwargsrepr": "{}", "eta": None, "expires": None, "calls": 1} | more
+    return (
+        good
+        | {"argsrepr": "(row)", "kwargsrepr": "{}", "eta": None, "expires": None, "calls": 1, "operation": "order.create"}
+        | more
+    )

@@ -26,7 +26,7 @@ def main(ledger_url: str, broker_url: str, port: str, most_connections: str) -> 
     ledger.close()
 
 
-def _classify(source: str, topic: str) -> Class:
+def _classify(source: str, topic: str, _body: bytes) -> Class:
     return "high" if topic == "orders/cancelled" else "normal"
 
 

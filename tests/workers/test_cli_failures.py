@@ -99,7 +99,7 @@ def test_notes_assignment_archive_and_restore_are_shown_with_who_did_it(desk: De
 
     assert given.code == 0
     assert (shown["owner"], shown["due_at"] is not None) == ("bert", True)
-    assert [(a["verb"], a["by"], a["why"]) for a in shown["actions"]] == [
+    assert [(a["action"], a["by"], a["reason"]) for a in shown["actions"]] == [
         ("note", "anna", "asked the customer"),
         ("assign", "anna", "knows them"),
     ]

@@ -202,12 +202,12 @@ def test_a_file_that_is_not_there_or_no_text_is_named(desk: Desk, tmp_path: Path
 
 def test_weights_are_changed_at_run_time(desk: Desk) -> None:
     before = desk.run("weights", "show", "--json").json
-    ended = desk.run("weights", "set", "deliver.sandbox", "--high", "8", "--low", "2", "--strict")
+    ended = desk.run("weights", "set", "deliver.sandbox", "--high", "8", "--low", "2", "--strict", "--aged-after", "5m")
     after = desk.run("weights", "show", "--json").json
 
     assert ended.code == 0
-    assert before["deliver.sandbox"] == {"high": 16, "normal": 4, "low": 1, "strict": False}
-    assert after["deliver.sandbox"] == {"high": 8, "normal": 4, "low": 2, "strict": True}
+    assert before["deliver.sandbox"] == {"high": 16, "normal": 4, "low": 1, "strict": False, "aged_after_s": 900.0}
+    assert after["deliver.sandbox"] == {"high": 8, "normal": 4, "low": 2, "strict": True, "aged_after_s": 300.0}
     assert after["orders"] == before["orders"]
 
 

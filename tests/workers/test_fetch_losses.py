@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.live import Rabbit, wait_until
-from tests.workers.fetching import LANE, LIMIT, TARGET, Field, Workers, workers_on
+from tests.workers.fetching import LANE, LIMIT, ORDERS, TARGET, Field, Workers, workers_on
 
-QUEUES = {"threads": f"{LANE}.normal", "prefork": "orders.normal"}
+QUEUES = {"threads": f"{ORDERS}.normal", "prefork": "orders.normal"}
 FAMILIES = {"threads": LANE, "prefork": "orders"}
 KILLER = 2_000_001
 
@@ -61,7 +61,7 @@ def test_a_process_that_is_killed_gives_its_message_back_until_the_delivery_limi
 def test_a_message_that_kills_every_worker_is_dead_lettered_alone(workers: Workers) -> None:
     field = workers.field
     rows = [*range(1, 9), KILLER, *range(9, 30)]
-    field.send(f"{LANE}.normal", rows)
+    field.send(f"{ORDERS}.normal", rows)
 
     for _ in range(LIMIT + 1):
         worker = workers.start(ready=False, concurrency=4, service_s=0.01)
@@ -72,7 +72,7 @@ def test_a_message_that_kills_every_worker_is_dead_lettered_alone(workers: Worke
     wait_until(lambda: field.depth(f"dead.{LANE}") == 1, 20, "the killer dead-lettered")
     assert field.dead(LANE) == [(KILLER, "delivery_limit")]
     assert Counter(one.row for one in worker.ran)[KILLER] == LIMIT + 1
-    wait_until(lambda: field.unacked(f"{LANE}.normal") == 0 and field.depth(f"{LANE}.normal") == 0, 20, "nothing left")
+    wait_until(lambda: field.unacked(f"{ORDERS}.normal") == 0 and field.depth(f"{ORDERS}.normal") == 0, 20, "nothing left")
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
@@ -97,10 +97,10 @@ def test_permits_are_given_back_for_every_fate_of_a_message(workers: Workers) ->
     field.control.revoke("revoked-one", destination=[worker.name])
     wait_until(lambda: "revoked-one" in field.ask("revoked", worker))
     for first in range(1, 101):
-        field.send(f"{LANE}.high", [first, first + 100, first + 200])
-        field.send(f"{LANE}.low", [1_000_000 + first])
-        field.send(f"{LANE}.normal", [5], id="revoked-one")
-    field.send(f"{LANE}.normal", [400 + n for n in range(20)], expires="2001-01-01T00:00:00+00:00")
+        field.send(f"{ORDERS}.high", [first, first + 100, first + 200])
+        field.send(f"{ORDERS}.low", [1_000_000 + first])
+        field.send(f"{ORDERS}.normal", [5], id="revoked-one")
+    field.send(f"{ORDERS}.normal", [400 + n for n in range(20)], expires="2001-01-01T00:00:00+00:00")
 
     worker.wait_ran(400, 60)
     wait_until(lambda: field.depth(f"dead.{LANE}") >= 100, 30)
@@ -113,12 +113,12 @@ def test_permits_are_given_back_for_every_fate_of_a_message(workers: Workers) ->
 def test_a_stopped_worker_hands_back_at_once_and_keeps_the_order(workers: Workers) -> None:
     field = workers.field
     worker = workers.start(concurrency=1)
-    field.send(f"{LANE}.normal", [3_003_000, *range(1, 13)])
+    field.send(f"{ORDERS}.normal", [3_003_000, *range(1, 13)])
     worker.wait_ran(1)
     wait_until(lambda: field.ask("stats", worker)["buffered"] == 4)
 
     worker.process.terminate()
-    wait_until(lambda: field.depth(f"{LANE}.normal") == 12, 2.5, "handed back while the first still runs")
+    wait_until(lambda: field.depth(f"{ORDERS}.normal") == 12, 2.5, "handed back while the first still runs")
     assert worker.process.wait(20) == 0
     again = workers.start(concurrency=1)
     ran = again.wait_ran(13)
@@ -128,7 +128,7 @@ def test_a_stopped_worker_hands_back_at_once_and_keeps_the_order(workers: Worker
 
 def test_restarts_alone_never_dead_letter_what_was_only_buffered(workers: Workers) -> None:
     field = workers.field
-    field.send(f"{LANE}.normal", range(1, 4))
+    field.send(f"{ORDERS}.normal", range(1, 4))
 
     for _ in range(LIMIT + 3):
         worker = workers.start(limits={TARGET: {"rate_per_s": 0.001, "burst": 1}})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import Rabbit, wait_until
-from tests.workers.fetching import LANE, TARGET, Field, Workers, workers_on
+from tests.workers.fetching import LANE, ORDERS, TARGET, Field, Workers, workers_on
 
 STRICT = {LANE: {"strict": True}}
 
@@ -20,8 +20,8 @@ def workers(rabbit: Rabbit, tmp_path: Path) -> Iterator[Workers]:
 
 
 def test_express_postings_go_first_through_a_throttle_of_50_per_second_and_the_rate_holds(workers: Workers) -> None:
-    workers.field.send(f"{LANE}.normal", range(1, 301))
-    workers.field.send(f"{LANE}.high", range(1001, 1021))
+    workers.field.send(f"{ORDERS}.normal", range(1, 301))
+    workers.field.send(f"{ORDERS}.high", range(1001, 1021))
     workers.plan(STRICT)
 
     worker = workers.start(concurrency=8, limits={TARGET: {"rate_per_s": 50, "burst": 10}}, service_s=0.02)
@@ -55,7 +55,7 @@ def test_weights_changed_at_run_time_reorder_the_standing_backlog_within_two_sec
 
 def test_every_class_gets_its_proportion_and_low_keeps_its_floor_under_a_flood_of_high(workers: Workers) -> None:
     for cls, first in (("high", 1), ("normal", 1001), ("low", 2001)):
-        workers.field.send(f"{LANE}.{cls}", range(first, first + 300))
+        workers.field.send(f"{ORDERS}.{cls}", range(first, first + 300))
     workers.plan({LANE: {"high": 8, "normal": 3, "low": 1}})
 
     worker = workers.start(concurrency=2, service_s=0.005)
@@ -68,7 +68,7 @@ def test_every_class_gets_its_proportion_and_low_keeps_its_floor_under_a_flood_o
 
 
 def test_a_family_without_a_permit_stops_no_other_family_on_the_same_worker(workers: Workers) -> None:
-    workers.field.send(f"{LANE}.high", range(1, 50))
+    workers.field.send(f"{ORDERS}.high", range(1, 50))
     workers.field.send("orders.low", range(1001, 1101))
 
     worker = workers.start(families=[LANE, "orders"], limits={TARGET: {"rate_per_s": 2, "burst": 1}})

@@ -6,30 +6,31 @@ from typing import Any
 
 import pytest
 
-from adapters.throttle.base import Limit
+from adapters.throttle.base import ONE_CALL, Ask, Denied, Granted, Limit, Throttle
 from adapters.throttle.local import LocalThrottle
 from tests.live import Rabbit, wait_until
-from tests.workers.fetching import LANE, TARGET, Field
-from workers.fetch.delivered import Delivered
+from tests.workers.fetching import LANE, ORDERS, TARGET, Field
+from workers.fetch.delivered import Part
 from workers.fetch.fetcher import PAUSE_HOLD_S, Fetcher, Hands
 from workers.fetch.intake import Intake
+from workers.fetch.parts import Parts
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import FetchPlan
 
-QUEUE = f"{LANE}.normal"
+QUEUE = f"{ORDERS}.normal"
 
 
 class Bench:
     """A fetcher on a real connection, driven by hand."""
 
-    def __init__(self, field: Field, throttle: LocalThrottle) -> None:
+    def __init__(self, field: Field, throttle: Throttle) -> None:
         self.now_s = 1000.0
-        self.picked: list[Delivered] = []
+        self.picked: list[Part] = []
         self.connection = field.connection.clone()
         self.connection.connect()
         self.permits = PermitBook({TARGET: throttle})
         hands = Hands(lambda: 2, lambda: 0, lambda: None, lambda _wait_s: None, True, lambda: self.now_s)
-        self.fetcher = Fetcher([QUEUE], self.permits, hands)
+        self.fetcher = Fetcher([QUEUE], self.permits, Parts({}), hands)
         intake = Intake(self.connection, {"deliver"}, clock=lambda: self.now_s, arrived=lambda: None)
         self.fetcher.begin(intake, self.picked.append)
 
@@ -99,5 +100,26 @@ def test_a_message_given_back_again_and_again_is_published_anew_before_its_limit
     bench.connection.release()
 
 
-def _row(message: Delivered) -> Any:
+class OneOperationClosed(LocalThrottle):
+    """A limiter whose breaker is open for the creation of orders only."""
+
+    def acquire(self, ask: Ask = ONE_CALL) -> Granted | Denied:
+        if ask.operation == "order.create":
+            return Denied(30.0, "breaker: order.create", ask.operation)
+        return super().acquire(ask)
+
+
+def test_a_refusal_for_one_operation_lets_the_others_of_the_lane_go_on(field: Field) -> None:
+    bench = Bench(field, OneOperationClosed(Limit()))
+    field.send(QUEUE.replace("normal", "low"), [7], operation="order.cancel")
+    bench.fetcher.add(QUEUE.replace("normal", "low"))
+    bench.read(4)
+
+    bench.fetcher.pick()
+
+    assert [_row(part) for part in bench.picked] == [7]
+    bench.connection.release()
+
+
+def _row(message: Part) -> Any:
     return json.loads(message.body or "")[0][0][0]

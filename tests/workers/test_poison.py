@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from routing import names
 from tests.live import Rabbit, wait_until
-from tests.workers.fetching import LANE, Field, Workers, headers_for, workers_on
+from tests.workers.fetching import ORDERS, Field, Workers, headers_for, workers_on
 
 GOOD = json.dumps([[[1]], {}, {}])
-QUEUES = {"threads": f"{LANE}.normal", "prefork": "orders.normal"}
+QUEUES = {"threads": f"{ORDERS}.normal", "prefork": "orders.normal"}
 
 POISON: dict[str, tuple[Any, dict[str, Any] | None, dict[str, Any]]] = {
     "undecodable JSON": ("[[[1]", {}, {}),
@@ -65,7 +66,7 @@ def workers(rabbit: Rabbit, tmp_path: Path) -> Iterator[Workers]:
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_every_malformed_message_is_dead_lettered_and_no_slot_is_lost(workers: Workers, pool: str) -> None:
     queue = QUEUES[pool]
-    family = queue.rpartition(".")[0]
+    family = names.lane_of(names.family_of(queue))
     worker = workers.start(pool=pool, families=[family], concurrency=1)
 
     for number, (name, (body, headers, properties)) in enumerate(POISON.items(), start=1):
@@ -82,7 +83,7 @@ def test_every_malformed_message_is_dead_lettered_and_no_slot_is_lost(workers: W
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_a_task_that_raises_is_dead_lettered_and_not_lost(workers: Workers, pool: str) -> None:
     queue = QUEUES[pool]
-    family = queue.rpartition(".")[0]
+    family = names.lane_of(names.family_of(queue))
     worker = workers.start(pool=pool, families=[family])
 
     workers.field.send(queue, [1_000_001, 5])

@@ -257,3 +257,12 @@ def test_answers_carry_no_banner(running: Running) -> None:
 
 def readable(link: socket.socket, within_s: float) -> bool:
     return bool(select.select([link], [], [], within_s)[0])
+
+
+def test_a_header_beyond_ascii_costs_nobody_an_event(running: Running, rows: Rows) -> None:
+    headers = [*shopify_headers(BODY, SECRETS["shopify"], event="beyond-ascii"), ("x-note", "gr\xfc\xdfe")]
+    told = "".join(f"{name}: {value}\r\n" for name, value in headers)
+
+    head = f"POST /in/shop HTTP/1.1\r\nhost: x\r\ncontent-length: {len(BODY)}\r\n{told}\r\n"
+
+    assert raw(running, head.encode("latin-1") + BODY) == 200

@@ -8,11 +8,13 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from workers.cli.exits import EPILOG, Exit
+from workers.cli.lanes_names import By, LaneName, checked_lane, operator
+from workers.cli.moments import seconds, span
 from workers.cli.output import Json, Most, fail, say, show_json, show_rows, show_table
-from workers.cli.wiring import changing, context, reading, settings
+from workers.cli.wiring import changing, reading, settings
 
 crossrefs = typer.Typer(help="What our keys are called at each target.", epilog=EPILOG, no_args_is_help=True)
-weights = typer.Typer(help="How queue families serve their classes.", epilog=EPILOG, no_args_is_help=True)
+weights = typer.Typer(help="How lanes serve their classes.", epilog=EPILOG, no_args_is_help=True)
 
 RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
 Turns = Annotated[int, typer.Option(min=1, max=1_000)]
@@ -74,7 +76,7 @@ def list_crossrefs(
 
 @weights.command("show", epilog="Example: millrace weights show")
 def show_weights(as_json: Json = False) -> None:
-    """Show the weights in force for every family."""
+    """Show the weights in force for every lane."""
     from workers.plan import weights_in_force
 
     loaded = settings()
@@ -82,28 +84,35 @@ def show_weights(as_json: Json = False) -> None:
         table = weights_in_force(session, loaded.fleet)
     if as_json:
         return show_json({family: w.model_dump() for family, w in table.items()})
-    rows = ((f, str(w.high), str(w.normal), str(w.low), "strict" if w.strict else "") for f, w in table.items())
-    return show_table(["family", "high", "normal", "low", ""], rows)
+    rows = (
+        (f, str(w.high), str(w.normal), str(w.low), span(w.aged_after_s), "strict" if w.strict else "") for f, w in table.items()
+    )
+    return show_table(["lane", "high", "normal", "low", "aged after", ""], rows)
 
 
 @weights.command("set", epilog="Example: millrace weights set deliver.netsuite --high 16 --normal 4 --low 1")
 def set_weights(
-    family: Annotated[str, typer.Argument(help="orders, shipments, returns or deliver.TARGET.")],
+    family: LaneName,
     high: Turns = 16,
     normal: Turns = 4,
     low: Turns = 1,
     strict: Annotated[bool, typer.Option(help="Serve a lower class only when the higher ones are empty.")] = False,
+    aged_after: Annotated[str, typer.Option(help="Age from which a class is served every second turn.", metavar="SPAN")] = "15m",
+    by: By = None,
 ) -> None:
-    """Change a family's weights at run time; workers act on it within two seconds, the standing backlog included."""
-    from config.fleet import FamilyWeights
-    from workers.plan import put_weights
+    """Change a lane's weights at run time; workers act on it within two seconds, the standing backlog included."""
+    from datetime import UTC, datetime
 
-    families = settings().fleet.families
-    if family not in families:
-        fail(f"no family {family!r}; {_hint(family, families)}", Exit.NOT_FOUND)
-    with context() as tools:
-        put_weights(tools, family, FamilyWeights(high=high, normal=normal, low=low, strict=strict))
-    say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}")
+    from config.fleet import FamilyWeights
+    from workers import lane_actions
+
+    loaded = settings()
+    checked_lane(loaded.fleet, family)
+    told = FamilyWeights(high=high, normal=normal, low=low, strict=strict, aged_after_s=seconds(aged_after))
+    who = lane_actions.Operator(operator(by), "millrace weights set")
+    with changing(loaded) as session:
+        lane_actions.set_values(session, family, who, datetime.now(UTC), {"weights": told.model_dump()})
+    say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}, and what waits {aged_after}")
 
 
 def _wrong_in(row: tuple[str, ...]) -> str | None:

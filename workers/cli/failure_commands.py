@@ -128,7 +128,7 @@ def show_failure(key: Key, as_json: Json = False) -> None:
     wanted = read_keys([key])[0]
     with reading() as session:
         found = ledger.desk.listed(session, settings().fleet.desk, Filter(keys=(key,)), now(), 1, any_state=True)
-        history = ledger.actions.of_subject(session, key)
+        history = ledger.actions.listed(session, key, 50)[::-1]
         edits = ledger.edits.of_row(session, wanted.stage, wanted.id)
     if not found:
         fail(f"{key} is not parked (any more); see millrace failures list", Exit.NOT_FOUND)
@@ -137,7 +137,7 @@ def show_failure(key: Key, as_json: Json = False) -> None:
     show_fields(found[0], as_json=as_json, actions=plain, edits=lineage)
     if not as_json:
         for done in history:
-            sys.stdout.write(f"{done.at:%Y-%m-%d %H:%M:%S}  {done.verb} by {done.by}  {done.why}\n")
+            sys.stdout.write(f"{done.at:%Y-%m-%d %H:%M:%S}  {done.action} by {done.by}  {done.reason}\n")
 
 
 @failures.command("note", epilog="Example: millrace failures note d34 'asked the ERP team'")

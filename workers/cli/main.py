@@ -12,6 +12,7 @@ from workers.cli.edit_commands import add_edit_commands
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.failure_commands import failures
 from workers.cli.job_commands import jobs
+from workers.cli.lanes_commands import lanes
 from workers.cli.ledger_commands import deliveries, documents, events
 from workers.cli.output import Json, say, show_json
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
@@ -39,6 +40,7 @@ app.add_typer(failures, name="failures")
 app.add_typer(jobs, name="jobs")
 app.add_typer(crossrefs, name="crossrefs")
 app.add_typer(weights, name="weights")
+app.add_typer(lanes, name="lanes")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

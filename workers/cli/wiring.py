@@ -74,7 +74,7 @@ def listenable(host: str, port: int) -> None:
 @contextmanager
 def changing(loaded: Settings) -> Iterator[Session]:
     """A write transaction on the configured ledger."""
-    with _told_if_away("nothing was changed"), closing(open_ledger(loaded)) as ledger, ledger.write() as session:
+    with told_if_away("nothing was changed"), closing(open_ledger(loaded)) as ledger, ledger.write() as session:
         yield session
 
 
@@ -82,7 +82,7 @@ def changing(loaded: Settings) -> Iterator[Session]:
 def reading() -> Iterator[Session]:
     """A read transaction on the configured ledger."""
     remedy = "is it up, and migrated (millrace db upgrade)?"
-    with _told_if_away(remedy), closing(open_ledger(settings())) as ledger, ledger.read() as session:
+    with told_if_away(remedy), closing(open_ledger(settings())) as ledger, ledger.read() as session:
         yield session
 
 
@@ -101,7 +101,7 @@ def context() -> Iterator[Context]:
     except ConfigError as error:
         fail(str(error), Exit.USAGE)
     try:
-        with _told_if_away("nothing was changed"):
+        with told_if_away("nothing was changed"):
             yield built
     finally:
         close_context(built)
@@ -122,7 +122,8 @@ def explained(error: ValueError | OSError) -> tuple[str, Exit] | None:
 
 
 @contextmanager
-def _told_if_away(remedy: str) -> Iterator[None]:
+def told_if_away(remedy: str) -> Iterator[None]:
+    """Ends the command with code 69 and what to do when the ledger does not answer."""
     from ledger.session import LedgerUnavailable
 
     try:

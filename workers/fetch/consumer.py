@@ -1,6 +1,7 @@
 """Runs Celery's consumer with our fetching in it: no gossip, no delay in memory, no message that stops a worker."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from kombu import Queue
 from kombu.common import QoS
 from vine import promise
 
+from adapters.throttle.base import Limit
 from routing import names
-from workers.fetch.delivered import Delivered
+from workers.fetch.delivered import Part
 from workers.fetch.fetcher import Fetcher, Hands
 from workers.fetch.intake import Intake
+from workers.fetch.parts import Parts, Rules
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import FetchPlan, Plan, PlanWatch
 
@@ -32,24 +35,28 @@ TEND_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a worker serves and by what it goes. ``queues`` are the topology's work queues it may ever consume."""
+    """What a worker serves and by what it goes. ``queues`` are the topology's work queues it may ever consume, ``lanes``
+    those it begins with, ``rules`` what bounds the parts of each target's lane.
+    """
 
-    families: tuple[str, ...]
+    lanes: tuple[str, ...]
     queues: Mapping[str, Queue]
     plan: Plan
     permits: PermitBook
+    rules: Mapping[str, Rules]
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """The queues it begins with."""
-        return tuple(names.queue(family, cls) for family in self.families for cls in names.CLASSES)
+        return tuple(queue for queue in self.queues if names.lane_of(names.family_of(queue)) in self.lanes)
 
 
 class Fetch(bootsteps.StartStopStep):
     """Takes the place of Celery's ``Tasks`` step; stands in for its ``task_consumer`` and ``qos`` as well.
 
     Everything here runs in the worker's event loop, which owns the broker connection in every pool; a pool's threads and
-    the plan's thread reach it by ``hub.call_soon`` alone.
+    the plan's thread reach it by ``hub.call_soon`` alone. The loop looks at what was called soon before it polls, and not
+    again: what the loop's own thread wants done at once goes by a timer of no time, or it would wait for the next message.
     """
 
     requires = (Events,)
@@ -62,8 +69,11 @@ class Fetch(bootsteps.StartStopStep):
         self._serving = serving
         self._pick = promise(self._do_pick)
         self._timer: Any = None
+        self._loop_thread = 0
+        self._soon = False
         self._tending: Any = None
         self._watch: PlanWatch | None = None
+        self._limits: Mapping[str, Limit] = {}
         self.on_message: Callable[[Any], Any] | None = None
         hands = Hands(
             limit=lambda: int(c.pool.num_processes),
@@ -72,7 +82,7 @@ class Fetch(bootsteps.StartStopStep):
             later=self._wake_later,
             in_process=c.pool.in_process,
         )
-        self.fetcher = Fetcher(serving.wanted, serving.permits, hands)
+        self.fetcher = Fetcher(serving.wanted, serving.permits, Parts(serving.rules), hands)
         c.task_consumer = c.qos = None
         c.fetch = self
         for queue in serving.wanted:
@@ -87,7 +97,9 @@ class Fetch(bootsteps.StartStopStep):
         c.task_consumer = self
         if self._watch is None:
             self._watch = PlanWatch(self._serving.plan, self._plan_changed)
-            self.fetcher.follow(self._watch.start())
+            plan = self._watch.start()
+            self._adjust(plan)
+            self.fetcher.follow(plan)
         # Celery cancels the timers of a lost connection, and all made since it was opened count as its own.
         if self._tending is not None:
             self._tending.cancel()
@@ -126,25 +138,32 @@ class Fetch(bootsteps.StartStopStep):
         if not self._c.pool.in_process:
             return f"{queue} holds deliveries: they need their permit in the process that runs them, a worker on threads"
         if not self._serving.permits.knows(target):
-            return f"this worker has no throttle for {target}: start one that serves the family"
+            return f"this worker has no throttle for {target}: start one that serves the lane"
         return None
 
     def consume(self) -> None:
         """Begin; called by Celery's event loop when it is ready to read."""
         c = self._c
+        self._loop_thread = threading.get_ident()
+        self._soon, self._timer = False, None
         intake = Intake(c.connection, c.strategies, clock=time.monotonic, arrived=self.wake)
         self.fetcher.begin(intake, self._hand_over)
         self._read_what_is_buffered()
 
     def wake(self) -> None:
         """Pick as soon as the loop comes round; from any thread, any number of times."""
-        self._c.hub.call_soon(self._pick)
+        if threading.get_ident() != self._loop_thread:
+            self._c.hub.call_soon(self._pick)
+        elif not self._soon:
+            self._soon = True
+            self._c.hub.call_later(0, self._do_pick)
 
-    def _hand_over(self, message: Delivered) -> None:
+    def _hand_over(self, part: Part) -> None:
         if self.on_message is not None:
-            self.on_message(message)
+            self.on_message(part)
 
     def _do_pick(self) -> None:
+        self._soon = False
         try:
             self.fetcher.pick()
         except self._c.connection_errors + self._c.channel_errors:
@@ -160,10 +179,22 @@ class Fetch(bootsteps.StartStopStep):
     def _wake_later(self, wait_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._c.hub.call_later(wait_s, self.wake)
+        self._timer = self._c.hub.call_later(wait_s, self._do_pick)
 
     def _plan_changed(self, plan: FetchPlan) -> None:
+        self._adjust(plan)
         self._c.hub.call_soon(self.fetcher.follow, plan)
+
+    def _adjust(self, plan: FetchPlan) -> None:
+        """Put the plan's limits in force, and the configured one again where it names none any more. On the plan's thread."""
+        for target, limit in plan.limits.items():
+            if self._limits.get(target) != limit:
+                self._serving.permits.adjust(target, limit)
+        for target in self._limits.keys() - plan.limits.keys():
+            rules = self._serving.rules.get(names.lane(target))
+            if rules is not None:
+                self._serving.permits.adjust(target, rules.limit)
+        self._limits = plan.limits
 
     def _read_what_is_buffered(self) -> None:
         # Waiting for an answer on one channel can leave frames of others read from the socket but not dispatched (TLS).
@@ -205,7 +236,7 @@ class SafeConsumer(Consumer):
         """An answer to the broker: on the thread where the work ended, sent from the loop."""
         message = getattr(p, "__self__", None)
         queued = super().call_soon_ack(p, *args, **kwargs)  # type: ignore[misc]  # missing in the stubs
-        if isinstance(message, Delivered):
+        if isinstance(message, Part):
             message.ended()
         return queued
 
@@ -213,7 +244,7 @@ class SafeConsumer(Consumer):
         """Celery's handler, with a fate for whatever it raises."""
         handle = super().create_task_handler(*args, **kwargs)
 
-        def handle_safely(message: Delivered) -> None:
+        def handle_safely(message: Part) -> None:
             try:
                 handle(message)
             except self.connection_errors:

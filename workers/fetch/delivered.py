@@ -1,39 +1,143 @@
-"""Runs one message as it was delivered: Celery's view of it, and one call when it has its end."""
+"""Runs one message as it was delivered: handed out in parts, and answered once, when all of them have their end."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any
 
 from amqp.exceptions import AMQPError
 from kombu.transport.pyamqp import Message
 
+from routing import names
 from workers.fetch.reading import JSON
 
 BACK_HEADER = "x-delivery-count"
 
 
-class Delivered(Message):
-    """A message with the queue it came from. Belongs to the connection's thread; ``ended`` may be called on any.
+class Ending(IntEnum):
+    """How a part ended, the worst last: all well, to be run again, refused to the dead-letter exchange."""
 
-    ``came_back`` counts its deliveries before this one that had no answer; ``number`` is its place in arrival here.
+    DONE = 0
+    AGAIN = 1
+    DEAD = 2
+
+
+class Delivered(Message):
+    """A message with the queue it came from and the rows of it that wait. Belongs to the connection's thread.
+
+    ``came_back`` counts its deliveries before this one that had no answer; ``number`` is its place in arrival here. Once
+    given back, nothing more is handed out of it; it is answered when what runs of it has its end.
     """
 
     def __init__(self, raw: Any, channel: Any, queue: str, at_s: float, number: int) -> None:
         super().__init__(raw, channel=channel, accept={JSON})
+        headers = self.headers
         self.queue = queue
+        self.family = names.family_of(queue)
         self.at_s = at_s
         self.number = number
-        self.came_back = int(self.headers.get(BACK_HEADER) or 0)
-        self._on_end: Callable[[], None] | None = None
+        self.came_back = int(headers.get(BACK_HEADER) or 0)
+        self.operation = str(headers.get("operation") or "")
+        self.since = int(headers.get("since") or 0)
+        self._rows: list[int] | None = None
+        self._next = 0
+        self._cuts = 0
+        self._running = 0
+        self._worst = Ending.DONE
+        self._give_back: Callable[[Delivered], None] | None = None
+
+    @property
+    def rows(self) -> list[int]:
+        """All its rows; to be asked for once its body is known to be good."""
+        if self._rows is None:
+            self._rows = self.payload[0][0]
+        return self._rows
+
+    @property
+    def left(self) -> list[int]:
+        """Rows that were not handed out."""
+        return self.rows[self._next :]
+
+    @property
+    def waiting(self) -> int:
+        """How many rows may still be handed out."""
+        return 0 if self._give_back is not None or self._worst is Ending.AGAIN else len(self.rows) - self._next
+
+    @property
+    def clean(self) -> bool:
+        """Whether all that ran of it ended well: then ``left`` is all that is still to be done."""
+        return self._worst is Ending.DONE
 
     @property
     def task_id(self) -> str:
         """The id of the task it carries."""
         return str(self.headers["id"])
 
-    @property
-    def calls(self) -> int:
-        """Requests it is expected to take at its target."""
-        return int(self.headers.get("calls") or 1)
+    def calls_of(self, rows: int) -> int:
+        """Requests that so many of its rows are expected to take at their target."""
+        return max(1, -(-int(self.headers.get("calls") or 1) * rows // len(self.rows)))
+
+    def part_id(self, rows: int) -> str:
+        """Task id of the next part, if it holds so many rows: the message's own if that is all of it."""
+        return self.task_id if rows == len(self.rows) else f"{self.task_id}.{self._cuts}"
+
+    def cut(self, rows: int) -> "Part":
+        """Take the next rows out, to be run."""
+        task_id = self.part_id(rows)
+        taken = self.rows[self._next : self._next + rows]
+        self._next += rows
+        self._cuts += 1
+        self._running += 1
+        return Part(self, task_id, taken)
+
+    def give_back(self, act: Callable[["Delivered"], None]) -> None:
+        """Hand out no more; ``act`` answers it as soon as nothing of it runs."""
+        self._give_back = act
+        if not self._running:
+            act(self)
+
+    def part_ended(self, ending: Ending, logger: Any, errors: Any) -> None:
+        """One part has its end; the last one answers for the message, and the worst of them says how."""
+        self._running -= 1
+        self._worst = max(self._worst, ending)
+        if self._running or self.waiting:
+            return
+        if self._give_back is not None and self.left:
+            self._give_back(self)
+        elif self._worst is Ending.DONE:
+            self.ack_log_error(logger, errors)
+        else:
+            self.reject_log_error(logger, errors, requeue=self._worst is Ending.AGAIN)
+
+    def ack_log_error(self, logger: Any, errors: Any, multiple: bool = False) -> None:
+        super().ack_log_error(logger, (*errors, AMQPError), multiple=multiple)
+
+    def reject_log_error(self, logger: Any, errors: Any, requeue: bool = False) -> None:
+        super().reject_log_error(logger, (*errors, AMQPError), requeue=requeue)
+
+
+class Part:
+    """Some rows of a message, to Celery a message of its own: same headers, own task id. ``ended`` may be called on any
+    thread, everything else belongs to the connection's.
+    """
+
+    def __init__(self, message: Delivered, task_id: str, rows: Sequence[int]) -> None:
+        self.message = message
+        self.task_id = task_id
+        self.rows = rows
+        self.queue = message.queue
+        self.acknowledged = False
+        self.body, self.payload, self.headers = message.body, message.payload, message.headers
+        if len(rows) < len(message.rows):
+            self.payload = [[rows], {}, {}]
+            self.body = json.dumps(self.payload, separators=(",", ":"))
+            shown = f"(rows {rows[0]} to {rows[-1]}, {len(rows)} of {len(message.rows)})"
+            self.headers = message.headers | {"id": task_id, "argsrepr": shown}
+        self.properties: Any = message.properties
+        self.delivery_info: Any = message.delivery_info
+        self.content_type: Any = message.content_type
+        self.content_encoding: Any = message.content_encoding
+        self._on_end: Callable[[], None] | None = None
 
     def when_ended(self, act: Callable[[], None]) -> None:
         """What is to be done once when its work is over here."""
@@ -45,16 +149,16 @@ class Delivered(Message):
         if on_end is not None:
             on_end()
 
-    def ack(self, multiple: bool = False) -> None:
-        self.ended()
-        super().ack(multiple=multiple)
-
-    def reject(self, requeue: bool = False) -> None:
-        self.ended()
-        super().reject(requeue=requeue)
-
     def ack_log_error(self, logger: Any, errors: Any, multiple: bool = False) -> None:
-        super().ack_log_error(logger, (*errors, AMQPError), multiple=multiple)
+        """It ran well."""
+        self._answer(Ending.DONE, logger, errors)
 
     def reject_log_error(self, logger: Any, errors: Any, requeue: bool = False) -> None:
-        super().reject_log_error(logger, (*errors, AMQPError), requeue=requeue)
+        """It is to be run again, or was refused for good."""
+        self._answer(Ending.AGAIN if requeue else Ending.DEAD, logger, errors)
+
+    def _answer(self, ending: Ending, logger: Any, errors: Any) -> None:
+        self.ended()
+        if not self.acknowledged:
+            self.acknowledged = True
+            self.message.part_ended(ending, logger, errors)

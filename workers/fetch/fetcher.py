@@ -1,49 +1,43 @@
-"""Runs the picking: whenever the pool has a free slot, the next message by weight among the families that may go."""
+"""Runs the picking: whenever the pool has a free slot, the next part by share, weight and age among what may go."""
 
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from adapters.throttle.base import FULL, Ask
+from adapters.throttle.base import Ask
 from routing import names
 from routing.names import CLASSES, Class
-from routing.weights import Wheel
+from routing.weights import Turn, Wheel
 from telemetry.bus import emit
 from telemetry.events import Name
-from workers.fetch.delivered import Delivered
+from workers.fetch.delivered import Delivered, Part
+from workers.fetch.holding import Holding
 from workers.fetch.intake import Intake
+from workers.fetch.lane import Lane
+from workers.fetch.parts import Parts
 from workers.fetch.permits import Hold, PermitBook
-from workers.fetch.plan import FetchPlan
+from workers.fetch.plan import FetchPlan, Gate
 
 _log = logging.getLogger(__name__)
 
 PAUSE_HOLD_S = 60.0
-"""A family closed longer than this holds nothing here: what is buffered goes back and the consumers end."""
+"""A lane closed longer than this holds nothing here: what is buffered goes back and the consumers end."""
 
 BUFFER_AGE_MAX_S = 600.0
 """RabbitMQ ends a channel that holds one delivery for 30 minutes; a buffered message goes back long before."""
 
-_SPARE_LEAST, _SPARE_MOST = 4, 16
-_WAIT_LEAST_S = 0.002
-_LEASE_WAIT_S = 0.05
-_ABSENT_S = 15.0
+_KEPT_FOR_OTHERS = 8
+"""One of so many slots, at least one, is kept from each target's lane for the others, where a worker serves several: a target
+that hangs gives none back."""
 
+_PREPARING_AT_ONCE = 2
+"""Parts prepared at once on threads, and one more of class high: they share one interpreter, and each more of them only holds
+up the deliveries beside it."""
 
-@dataclass(slots=True)
-class Lane:
-    """One family as this worker serves it."""
-
-    family: str
-    target: str | None
-    wanted: set[str] = field(default_factory=set)
-    paused_at: float | None = None
-    closed_until: float = 0.0
-    closed_by: str = ""
-    away: bool = False
-    """Its consumers are cancelled and its buffers handed back."""
+_OPEN = Gate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,7 @@ class Hands:
     later: Callable[[float], None]
     in_process: bool
     clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
 
 
 class Fetcher:
@@ -63,19 +58,19 @@ class Fetcher:
     by :meth:`pick`; it never polls.
     """
 
-    def __init__(self, queues: Iterable[str], permits: PermitBook, hands: Hands) -> None:
+    def __init__(self, queues: Iterable[str], permits: PermitBook, parts: Parts, hands: Hands) -> None:
         self._permits = permits
+        self._parts = parts
         self._hands = hands
         self._wheel = Wheel()
         self._plan = FetchPlan()
         self._lanes: dict[str, Lane] = {}
-        self._prefetch = 0
+        self._holding = Holding(hands.limit, hands.clock)
         self._intake: Intake | None = None
-        self._handler: Callable[[Delivered], Any] | None = None
-        self._alone: Delivered | None = None
-        self._absent_until: dict[str, float] = {}
+        self._handler: Callable[[Part], Any] | None = None
+        self._alone: Part | None = None
         for queue in queues:
-            self._lane(queue).wanted.add(queue)
+            self._lane(queue).serve(queue)
 
     @property
     def consumed(self) -> tuple[str, ...]:
@@ -84,21 +79,19 @@ class Fetcher:
 
     @property
     def prefetch(self) -> int:
-        """Messages a queue may have unacknowledged here: what runs and a few more."""
-        limit = self._hands.limit()
-        return limit + max(_SPARE_LEAST, min(limit, _SPARE_MOST))
+        """Most messages a queue may have unacknowledged here: what runs and a few more, of one row each."""
+        return self._holding.most
 
     @property
     def buffered(self) -> int:
-        """Messages held and not yet picked."""
-        return sum(len(held) for held in self._intake.buffers.values()) if self._intake else 0
+        """Messages held of which something is not yet picked."""
+        return sum(bool(one.waiting) for held in self._intake.buffers.values() for one in held) if self._intake else 0
 
-    def begin(self, intake: Intake, handler: Callable[[Delivered], Any]) -> None:
+    def begin(self, intake: Intake, handler: Callable[[Part], Any]) -> None:
         """Consume everything wanted through a fresh connection."""
         self._intake, self._handler = intake, handler
-        self._prefetch = self.prefetch
         for lane in self._lanes.values():
-            lane.away = lane.paused_at is not None
+            lane.away = lane.paused
         self._consume_wanted()
 
     def end(self, connected: bool) -> None:
@@ -116,42 +109,37 @@ class Fetcher:
     def follow(self, plan: FetchPlan) -> None:
         """Put another plan in force; it acts on what is buffered and all that waits behind."""
         before, self._plan = self._plan, plan
-        self._wheel.set(plan.weights)
-        if before.weights != plan.weights:
+        self._wheel.set(plan.weights, plan.shares)
+        self._parts.follow(plan.limits)
+        if (before.weights, before.shares) != (plan.weights, plan.shares):
             emit(Name.FETCH_WEIGHTS_CHANGED)
         for lane in self._lanes.values():
-            if lane.family not in plan.paused:
-                lane.paused_at = None
-            elif lane.paused_at is None:
-                lane.paused_at = self._hands.clock()
-        self._return_paused()
+            self._follow(lane)
+        self._return_closed()
         self._hands.soon()
 
     def tend(self) -> None:
         """Once a second: hand back what is held too long, take up again what may go, follow the pool's size."""
         if self._intake is None:
             return
-        self.resize()
-        self._return_paused()
+        self._holding.follow(self._intake)
+        self._return_closed()
         self._return_aged()
         self._hands.soon()
 
     def resize(self) -> None:
         """Consume with the prefetch that fits the pool's size now."""
-        if self._intake is None or self._prefetch == self.prefetch:
-            return
-        self._prefetch = self.prefetch
-        for queue in self._intake.consumed:
-            self._intake.consume(queue, self._prefetch)
+        if self._intake is not None:
+            self._holding.follow(self._intake)
         self._hands.soon()
 
     def add(self, queue: str) -> bool:
         """Serve one more queue. False if the broker does not have it."""
         lane = self._lane(queue)
-        lane.wanted.add(queue)
+        lane.serve(queue)
         if self._intake is None or lane.away:
             return True
-        return queue in self._intake.consumed or self._intake.consume(queue, self._prefetch)
+        return queue in self._intake.consumed or self._holding.consume(self._intake, queue)
 
     def drop(self, queue: str) -> None:
         """Serve a queue no more; what is buffered of it goes back at once."""
@@ -159,107 +147,147 @@ class Fetcher:
         if self._intake is not None:
             self._intake.hand_back(queue)
 
-    def ended(self, message: Delivered, hold: Hold | None) -> None:
-        """A picked message has its end: a slot is free, and perhaps a lease. Called on any thread."""
-        if hold is not None:
-            self._permits.end(hold)
-            lane = self._lanes[names.family_of(message.queue)]
-            if lane.closed_by.startswith(FULL):
-                lane.closed_until = 0.0
-        if self._alone is message:
-            self._alone = None
-        self._hands.soon()
-
     def pick(self) -> None:
-        """Hand over messages while there is a free slot and a family that may go."""
+        """Hand over parts while there is a free slot and something that may go."""
         intake, handler = self._intake, self._handler
         if intake is None or handler is None:
             return
-        waiting = self._waiting(intake)
-        free = self._hands.limit() - self._hands.reserved()
+        free = self._free()
         while free > 0:
-            message = self._next(intake, waiting)
-            if message is None:
+            part = self._next(intake)
+            if part is None:
                 break
-            handler(message)
-            emit(Name.FETCH_PICK_STOP, family=names.family_of(message.queue), cls=names.class_of(message.queue), count=1)
-            free = min(free - 1, self._hands.limit() - self._hands.reserved())
+            handler(part)
+            family, cls = names.family_of(part.queue), names.class_of(part.queue)
+            emit(Name.FETCH_PICK_STOP, family=family, cls=cls, count=len(part.rows))
+            free = min(free - 1, self._free())
+        if free > 0:
+            self._holding.hungry(intake)
         self._wait_for_the_closed(intake)
 
-    def _next(self, intake: Intake, waiting: dict[str, list[Class]]) -> Delivered | None:
+    def _free(self) -> int:
+        return self._hands.limit() - self._hands.reserved()
+
+    def _next(self, intake: Intake) -> Part | None:
         if self._alone is not None:
             return None
         if self._hands.in_process and intake.suspects:
-            suspects = self._suspects(intake, waiting)
-            if suspects and self._hands.reserved():
-                return None
-            for message in suspects:
-                if self._permitted(message):
-                    intake.take(message)
-                    self._alone = message
-                    return message
-        return self._by_weight(intake, waiting)
+            return self._next_suspect(intake)
+        return self._by_turn(intake)
 
-    def _by_weight(self, intake: Intake, waiting: dict[str, list[Class]]) -> Delivered | None:
-        while (turn := self._wheel.next(waiting)) is not None:
-            family, cls = turn
-            queue = names.queue(family, cls)
-            message = intake.buffers[queue][0]
-            if self._permitted(message):
-                self._wheel.serve(family, cls, waiting)
-                intake.take(message)
-                if not intake.buffers[queue]:
-                    waiting[family].remove(cls)
-                return message
-            waiting.pop(family)
+    def _next_suspect(self, intake: Intake) -> Part | None:
+        now = self._hands.clock()
+        suspects = [one for one in intake.suspects if one.waiting and self._may_go(one, now)]
+        if not suspects:
+            return self._by_turn(intake)
+        if self._hands.reserved():
+            return None
+        # Turned round at every second return: whichever stands before the one that kills the process is done by then.
+        for message in sorted(suspects, key=lambda one: (one.came_back, one.number if one.came_back % 2 else -one.number)):
+            if len(message.rows) > 1 and intake.scatter(message):
+                continue
+            part = self._cut(message)
+            if part is not None:
+                if not message.waiting:
+                    intake.suspects.remove(message)
+                self._alone = part
+                return part
         return None
 
-    def _waiting(self, intake: Intake) -> dict[str, list[Class]]:
+    def _by_turn(self, intake: Intake) -> Part | None:
+        heads = self._heads(intake)
+        busy = {lane.name: len(lane.running) for lane in self._lanes.values()}
+        wall = self._hands.wall()
+        ages = {
+            family: {cls: wall - head.since if head.since else 0.0 for cls, head in classes.items()}
+            for family, classes in heads.items()
+        }
+        while (turn := self._wheel.next(ages, busy)) is not None:
+            message = heads[turn.family][turn.cls]
+            calls = message.calls_of(1)
+            part = self._cut(message)
+            if part is not None:
+                self._wheel.serve(turn, calls * len(part.rows))
+                return part
+            self._drop_the_closed(turn, heads, ages)
+        return None
+
+    def _drop_the_closed(self, turn: Turn, heads: dict[str, dict[Class, Delivered]], ages: dict[str, dict[Class, float]]) -> None:
         now = self._hands.clock()
-        waiting: dict[str, list[Class]] = {}
+        del ages[turn.family][turn.cls]
+        for family in [family for family in ages if names.lane_of(family) == names.lane_of(turn.family)]:
+            for cls in [cls for cls in ages[family] if not self._may_go(heads[family][cls], now)]:
+                del ages[family][cls]
+
+    def _heads(self, intake: Intake) -> dict[str, dict[Class, Delivered]]:
+        """The first message with something waiting of each class of each family that may go."""
+        now = self._hands.clock()
+        heads: dict[str, dict[Class, Delivered]] = {}
         for lane in self._lanes.values():
-            if lane.paused_at is None and lane.closed_until <= now:
-                classes = [cls for cls in CLASSES if intake.buffers.get(names.queue(lane.family, cls))]
-                if classes:
-                    waiting[lane.family] = classes
-        return waiting
+            classes = self._classes_with_room(lane) if lane.open(now) else ()
+            for family in lane.families if classes else ():
+                found = {cls: head for cls in classes if (head := intake.head(family.queues[cls])) is not None}
+                heads[family.name] = {cls: head for cls, head in found.items() if lane.allows(head.operation, now)}
+        return heads
 
-    def _suspects(self, intake: Intake, waiting: dict[str, list[Class]]) -> list[Delivered]:
-        held = [one for one in intake.suspects if names.family_of(one.queue) in waiting]
-        # Turned round at every second return: whichever stands before the one that kills the process is done by then.
-        return sorted(held, key=lambda one: (one.came_back, one.number if one.came_back % 2 else -one.number))
+    def _classes_with_room(self, lane: Lane) -> tuple[Class, ...]:
+        """Classes of a lane that a slot of the pool is free for."""
+        limit = self._hands.limit()
+        if lane.target is None and self._hands.in_process:
+            preparing = sum(len(other.running) for other in self._lanes.values() if other.target is None)
+            return CLASSES if preparing < _PREPARING_AT_ONCE else CLASSES[:1] if preparing == _PREPARING_AT_ONCE else ()
+        if lane.target is not None and len(self._lanes) > 1 and limit > 1:
+            limit -= max(1, limit // _KEPT_FOR_OTHERS)
+        return CLASSES if len(lane.running) < limit else ()
 
-    def _permitted(self, message: Delivered) -> bool:
-        lane = self._lanes[names.family_of(message.queue)]
+    def _may_go(self, message: Delivered, now: float) -> bool:
+        lane = self._lane(message.queue)
+        return lane.open(now) and lane.allows(message.operation, now)
+
+    def _cut(self, message: Delivered) -> Part | None:
+        """The next part of a message, with its permit where it needs one; None if there is none to be had."""
+        lane = self._lane(message.queue)
+        rows = self._parts.rows(lane.name, message)
         if lane.target is None:
-            message.when_ended(partial(self.ended, message, None))
-            return True
-        answer = self._permits.take(message.task_id, lane.target, Ask(max(1, message.calls)))
+            return self._begin(lane, message.cut(rows), None)
+        ask = Ask(self._parts.calls(lane.name, message, rows), message.operation, lane.scale)
+        answer = self._permits.take(message.part_id(rows), lane.target, ask)
         if isinstance(answer, Hold):
-            lane.closed_by = ""
-            message.when_ended(partial(self.ended, message, answer))
-            return True
-        # A limiter out of leases can only hint; the end of our own work opens the lane at once.
-        least_s = _LEASE_WAIT_S if answer.reason.startswith(FULL) else _WAIT_LEAST_S
-        lane.closed_until = self._hands.clock() + max(least_s, answer.wait_s)
-        lane.closed_by = answer.reason
-        return False
+            lane.granted()
+            return self._begin(lane, message.cut(rows), answer)
+        lane.denied(answer, message.operation, self._hands.clock())
+        return None
+
+    def _begin(self, lane: Lane, part: Part, hold: Hold | None) -> Part:
+        lane.running.add(part)
+        part.when_ended(partial(self._ended, lane, part, hold, self._hands.clock()))
+        return part
+
+    def _ended(self, lane: Lane, part: Part, hold: Hold | None, began_at: float) -> None:
+        """A picked part has its end: a slot is free, and perhaps a lease. Called on any thread."""
+        lane.running.discard(part)
+        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at)
+        if hold is not None:
+            self._permits.end(hold)
+            lane.lease_back()
+        if self._alone is part:
+            self._alone = None
+        self._hands.soon()
 
     def _wait_for_the_closed(self, intake: Intake) -> None:
         now = self._hands.clock()
-        waits = [
-            lane.closed_until - now
+        times = [
+            at
             for lane in self._lanes.values()
-            if lane.closed_until > now and any(intake.buffers.get(queue) for queue in lane.wanted)
+            if (at := lane.reopens(now)) is not None and any(intake.buffers.get(queue) for queue in lane.wanted)
         ]
-        if waits:
-            self._hands.later(min(waits))
+        if times:
+            self._hands.later(min(times) - now)
 
-    def _return_paused(self) -> None:
+    def _return_closed(self) -> None:
         now = self._hands.clock()
         for lane in self._lanes.values():
-            paused_s = now - lane.paused_at if lane.paused_at is not None else 0.0
-            away = paused_s >= PAUSE_HOLD_S or lane.closed_until - now > PAUSE_HOLD_S
+            away = lane.long_closed(now, PAUSE_HOLD_S)
             if away and not lane.away:
                 self._send_away(lane)
             lane.away = away
@@ -269,8 +297,8 @@ class Fetcher:
         if self._intake is None:
             return
         count = sum(self._intake.hand_back(queue) for queue in sorted(lane.wanted))
-        emit(Name.FETCH_CONSUME_PAUSED, family=lane.family, count=count)
-        _log.info("family %s is closed for long: %d buffered messages handed back", lane.family, count)
+        emit(Name.FETCH_CONSUME_PAUSED, family=lane.name, count=count)
+        _log.info("lane %s is closed for long: %d buffered messages handed back", lane.name, count)
 
     def _return_aged(self) -> None:
         intake = self._intake
@@ -281,15 +309,18 @@ class Fetcher:
             intake.hand_back(queue)
 
     def _consume_wanted(self) -> None:
-        intake = self._intake
-        if intake is None:
-            return
-        now = self._hands.clock()
-        wanted = {queue for lane in self._lanes.values() if not lane.away for queue in lane.wanted}
-        for queue in sorted(wanted.difference(intake.consumed)):
-            if self._absent_until.get(queue, 0.0) <= now and not intake.consume(queue, self._prefetch):
-                self._absent_until[queue] = now + _ABSENT_S
+        if self._intake is not None:
+            wanted = {queue for lane in self._lanes.values() if not lane.away for queue in lane.wanted}
+            self._holding.consume_all(self._intake, wanted)
+
+    def _follow(self, lane: Lane) -> None:
+        plan = self._plan
+        lane.follow(lane.name in plan.paused, plan.gates.get(lane.name, _OPEN), self._hands.clock())
 
     def _lane(self, queue: str) -> Lane:
-        family = names.family_of(queue)
-        return self._lanes.setdefault(family, Lane(family, names.target_of(family)))
+        name = names.lane_of(names.family_of(queue))
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(name, names.target_of(name))
+            self._follow(lane)
+        return lane

@@ -1,8 +1,9 @@
 """Runs the broker's side of fetching: one channel, a consumer for each queue, a small buffer behind each."""
 
+import json
 import logging
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from amqp import Message as RawMessage
 from amqp.exceptions import AMQPError, NotFound
 
 from routing import names
+from routing.letters import MOST_ROWS, new_task_id
 from telemetry import Name, emit
 from workers.fetch.delivered import BACK_HEADER, Delivered
 from workers.fetch.reading import fault_of_body, fault_of_envelope
@@ -17,6 +19,8 @@ from workers.fetch.reading import fault_of_body, fault_of_envelope
 _log = logging.getLogger(__name__)
 
 PUBLISH_WAIT_S = 5.0
+_RECENT = 0.2
+"""Part of the newest message in the mean of the rows that messages hold."""
 
 SUSPECT_AFTER = 2
 """A message that came back so often runs alone where a crash takes the whole process: its neighbours must not die with it."""
@@ -46,6 +50,7 @@ class Intake:
         self._count = 0
         self.buffers: dict[str, deque[Delivered]] = {}
         self.suspects: list[Delivered] = []
+        self._rows_each: dict[str, float] = {}
 
     @property
     def consumed(self) -> tuple[str, ...]:
@@ -72,23 +77,40 @@ class Intake:
         if tag is not None:
             self._channel.basic_cancel(tag)
 
-    def take(self, message: Delivered) -> None:
-        """Take one buffered message out, to be run."""
-        held = self.buffers[message.queue]
-        if held[0] is message:
-            held.popleft()
-        else:
-            held.remove(message)
-        if message.came_back >= SUSPECT_AFTER:
-            self.suspects.remove(message)
+    def rows_each(self, queue: str) -> float:
+        """Rows a message of the queue holds in the mean of the last ones; the most it may hold before any has come."""
+        return self._rows_each.get(queue, MOST_ROWS)
+
+    def head(self, queue: str) -> Delivered | None:
+        """The first buffered message of a queue that has rows waiting; those before it leave the buffer."""
+        held = self.buffers.get(queue)
+        while held:
+            if held[0].waiting:
+                return held[0]
+            self._forget_one(held.popleft())
+        return None
 
     def hand_back(self, queue: str) -> int:
-        """Cancel the consumer and give what is buffered back to the queue's head; returns how many."""
+        """Cancel the consumer and give what is buffered back to the queue's head; returns how many messages.
+
+        A message of which something runs follows when that has its end.
+        """
         self.cancel(queue)
         held = self._drop(queue)
         for message in held:
-            self._give_back(message)
+            message.give_back(self._give_back)
         return len(held)
+
+    def scatter(self, message: Delivered) -> bool:
+        """Publish each waiting row of a message alone in place of it, so that one that kills shows alone. False if the
+        broker did not take them: then the message stays.
+        """
+        if not self._publish(message, [[row] for row in message.left]):
+            return False
+        self.buffers[message.queue].remove(message)
+        self._forget_one(message)
+        message.give_back(Delivered.ack)
+        return True
 
     def close(self) -> None:
         """Hand everything back. The channel stays open for the acknowledgements of what runs."""
@@ -116,6 +138,8 @@ class Intake:
             self._refuse(queue, raw, fault)
             return
         self.buffers.setdefault(queue, deque()).append(message)
+        known = self._rows_each.get(queue, float(len(message.rows)))
+        self._rows_each[queue] = known + _RECENT * (len(message.rows) - known)
         if message.came_back >= SUSPECT_AFTER:
             self.suspects.append(message)
         self._arrived()
@@ -146,20 +170,29 @@ class Intake:
         # Every way of giving back counts towards the queue's delivery limit (RabbitMQ 3.10: reject, nack, recover, cancel
         # with close). The first time that is harmless and keeps the place at the head; after that the message is
         # published anew, so that pauses and restarts alone never make a dead letter of it.
-        if message.came_back and self._publish_anew(message):
+        if message.came_back and message.clean and self._publish(message, [message.left]):
             message.ack()
         else:
             message.reject(requeue=True)
 
-    def _publish_anew(self, message: Delivered) -> bool:
-        properties: dict[str, Any] = dict(message.properties)
-        properties["application_headers"] = {k: v for k, v in message.headers.items() if k != BACK_HEADER}
+    def _forget_one(self, message: Delivered) -> None:
+        if message.came_back >= SUSPECT_AFTER and message in self.suspects:
+            self.suspects.remove(message)
+
+    def _publish(self, message: Delivered, parcels: Sequence[Sequence[int]]) -> bool:
+        """Publish rows of a message anew, to the end of its queue and with no delivery counted; each with its confirm."""
+        headers = {k: v for k, v in message.headers.items() if k != BACK_HEADER}
         channel = self._connection.channel()
         try:
-            copy = RawMessage(message.body or "", **properties)
-            channel.basic_publish_confirm(
-                copy, exchange="", routing_key=message.queue, mandatory=True, confirm_timeout=PUBLISH_WAIT_S
-            )
+            for rows in parcels:
+                its_own: dict[str, Any] = {"calls": message.calls_of(len(rows))} if len(rows) < len(message.rows) else {}
+                if len(parcels) > 1:
+                    its_own["id"] = new_task_id()
+                properties = dict(message.properties) | {"application_headers": headers | its_own}
+                copy = RawMessage(json.dumps([[list(rows)], {}, {}], separators=(",", ":")), **properties)
+                channel.basic_publish_confirm(
+                    copy, exchange="", routing_key=message.queue, mandatory=True, confirm_timeout=PUBLISH_WAIT_S
+                )
         except (AMQPError, OSError):
             _log.warning("message of %s could not be published anew: handed back with one delivery counted", message.queue)
             return False

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.throttle.base import Ask, Denied, Granted, OutOfReachError, Throttle
+from adapters.throttle.base import Ask, Denied, Granted, Limit, OutOfReachError, Throttle
 from telemetry import Name, emit
 
 _log = logging.getLogger(__name__)
@@ -43,6 +43,12 @@ class PermitBook:
     def knows(self, target: str) -> bool:
         """Whether the target has a throttle in this process."""
         return target in self._throttles
+
+    def adjust(self, target: str, limit: Limit) -> None:
+        """Put another limit of a target in force, from the next permit on."""
+        adjust = getattr(self._throttles.get(target), "adjust", None)
+        if adjust is not None:
+            adjust(limit)
 
     def take(self, task_id: str, target: str, ask: Ask) -> Hold | Denied:
         """Take a permit for a message about to be picked; Denied says when to ask again."""

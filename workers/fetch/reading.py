@@ -45,12 +45,13 @@ def _fault_of_times(headers: Mapping[str, Any]) -> str | None:
 
 
 def _fault_of_extras(headers: Mapping[str, Any]) -> str | None:
-    if not _is_count(headers.get("retries")) or not _is_count(headers.get("calls")):
-        return "header retries or calls is no count"
+    for name in ("retries", "calls", "since"):
+        if not _is_count(headers.get(name)):
+            return f"header {name} is no count"
     for name in ("stamped_headers", "stamps", "group", "chord"):
         if headers.get(name):
             return f"header {name} is set: nothing here sends it"
-    for name in ("argsrepr", "kwargsrepr", "shadow", "root_id", "parent_id", "origin"):
+    for name in ("argsrepr", "kwargsrepr", "shadow", "root_id", "parent_id", "origin", "operation", "traceparent"):
         if not isinstance(headers.get(name), str | None):
             return f"header {name} is no text"
     return None

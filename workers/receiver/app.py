@@ -1,4 +1,4 @@
-"""Runs the ASGI application: `POST /in/{source}`, `GET /health`, `/ready`, `/metrics`, and nothing else."""
+"""Runs the application: `POST /in/{source}`, `GET /health`, `/ready`, `/metrics`, and nothing else."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # documented, not exported by name
+
 from adapters.channels.base import Inbound, Refused
 from ledger.events import NewEvent
 from ledger.session import LedgerUnavailable
@@ -14,7 +16,7 @@ from telemetry import Name, emit
 from telemetry.metrics import CONTENT_TYPE
 from workers.receiver import answers
 from workers.receiver.announcer import Announcer
-from workers.receiver.answers import Answer, Receive, Scope, Send
+from workers.receiver.answers import Answer
 from workers.receiver.committer import Committer
 from workers.receiver.doors import Door, Intake
 from workers.receiver.reading import SenderLeftError, read_body, refused_by_headers
@@ -24,7 +26,7 @@ READY_WITHIN_S = 3.0
 
 
 class Application:
-    """The receiver's ASGI application."""
+    """The receiver's application, in granian's own protocol (RSGI): one call a body, one an answer."""
 
     def __init__(self, intake: Intake, committer: Committer, announcer: Announcer) -> None:
         self._intake = intake
@@ -35,13 +37,13 @@ class Application:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
         self._open_requests += 1
         self._idle.clear()
         try:
-            answer = await self._respond(scope, receive)
-            await answer.send(send)
+            answer = await self._respond(scope, protocol)
+            answer.send(protocol)
         except SenderLeftError:
             emit(Name.EVENT_REFUSE_DONE, reason="the sender left before its body was whole", status=499)
         finally:
@@ -55,26 +57,27 @@ class Application:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), within_s)
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Answer:
-        path: str = scope["path"]
+    async def _respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer:
+        path = scope.path
         if not path.startswith(PREFIX):
-            return await self._about_us(scope["method"], path)
+            return await self._about_us(scope.method, path)
         if self._closing:
             return answers.CLOSING
         door = self._intake.doors.get(path[len(PREFIX) :])
         if door is None:
             return _refuse("unknown", answers.UNKNOWN, "no such source")
-        if scope["method"] != "POST":
+        if scope.method != "POST":
             return _refuse(door.source, answers.ONLY_POST, "not POST")
-        return await self._take(door, scope, receive)
+        return await self._take(door, scope, protocol)
 
-    async def _take(self, door: Door, scope: Scope, receive: Receive) -> Answer:
+    async def _take(self, door: Door, scope: Scope, protocol: HTTPProtocol) -> Answer:
         began = time.monotonic()
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        headers = scope.headers.items()
         refusal = refused_by_headers(headers, door.max_body_bytes)
         if refusal is not None:
             return _refuse(door.source, refusal, "headers")
-        body = await read_body(receive, door.max_body_bytes, door.read_time_s)
+        told_bytes = next((int(value) for name, value in headers if name == "content-length"), None)
+        body = await read_body(protocol, told_bytes, door.max_body_bytes, door.read_time_s)
         if isinstance(body, Answer):
             return _refuse(door.source, body, "body")
         event = self._prove(door, Inbound(door.source, headers, body, self._intake.now()))
@@ -94,7 +97,7 @@ class Application:
             event_key=identity.event_key,
             topic=identity.topic,
             domain=identity.domain,
-            cls=self._intake.classify(door.source, identity.topic),
+            cls=self._intake.classify(door.source, identity.topic, request.body),
             headers={name: value for name, value in request.headers if name in door.channel.kept_headers},
             body=request.body,
             correlation_id=_fresh_id(),

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.channels.base import Channel
+from adapters.channels.base import Channel, Peeking
 from config.fleet import Fleet
 from config.settings import Secrets
 from ledger.session import Ledger
-from routing.classes import class_of_event
+from routing.classes import class_of_event, class_of_method
 from routing.names import Class
 
-Classify = Callable[[str, str], Class]
-"""Class of an event from its source and topic, before anybody has read it."""
+Classify = Callable[[str, str, bytes], Class]
+"""Class of an event from its source, topic and body, before anybody has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,15 @@ def doors_of(fleet: Fleet, secrets: Secrets, channels: Mapping[str, Channel]) ->
     }
 
 
-def classify_by(fleet: Fleet) -> Classify:
-    """The fleet file's classes by source and topic."""
+def classify_by(fleet: Fleet, channels: Mapping[str, Channel]) -> Classify:
+    """The fleet file's classes by source and topic, and by the shipping method where a rule asks for it and it is seen."""
+    peeking = {name: channel for name, channel in channels.items() if isinstance(channel, Peeking)}
+    asked = any(rule.shipping_methods for rule in fleet.classes)
 
-    def classify(source: str, topic: str) -> Class:
-        return class_of_event(fleet.sources[source], topic)
+    def classify(source: str, topic: str, body: bytes) -> Class:
+        told = class_of_event(fleet.sources[source], topic)
+        channel = peeking.get(source) if asked else None
+        method = channel.peek(topic, body) if channel is not None else None
+        return told if method is None else class_of_method(fleet.classes, source, method, told)
 
     return classify

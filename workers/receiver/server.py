@@ -98,7 +98,7 @@ def _server(application: Application, host: str, port: int, bounds: Bounds) -> S
         application,
         address=host,
         port=port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
         backlog=bounds.most_connections,

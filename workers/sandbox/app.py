@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from workers.sandbox import control
 from workers.sandbox.faults import Fault, Faults
+from workers.sandbox.jobs import COLLECTION, Job, Jobs, accepted, item_route
 from workers.sandbox.journal import Journal
 from workers.sandbox.limits import Gate, Limits
 from workers.sandbox.operations import Account, Effect, Request, read_json
@@ -24,7 +25,7 @@ from workers.sandbox.problems import (
     problem,
     unexpected,
 )
-from workers.sandbox.routes import TOKEN_PATH, Route, query, route
+from workers.sandbox.routes import PREFIX, TOKEN_PATH, Route, query, route
 from workers.sandbox.stats import Stats
 from workers.sandbox.tokens import Tokens
 from workers.sandbox.wire import Receive, Scope, Send, TooLargeError, drip, read_body, respond, sever
@@ -72,6 +73,7 @@ class Sandbox:
     faults: Faults = field(default_factory=Faults)
     tokens: Tokens = field(default_factory=Tokens)
     account: Account = field(default_factory=Account)
+    jobs: Jobs = field(default_factory=Jobs)
     stats: Stats = field(init=False)
     _later: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -119,7 +121,8 @@ class Sandbox:
     def _read(self, ask: _Ask) -> None:
         scope = ask.scope
         try:
-            ask.route = route(scope["method"], scope["path"])
+            many = COLLECTION.match(ask.headers.get(b"content-type", b"")) is not None
+            ask.route = route(scope["method"], scope["path"], many=many)
             ask.request = Request(
                 ask.route,
                 query(scope.get("query_string", b"")),
@@ -147,9 +150,43 @@ class Sandbox:
         if ask.refusal is not None or ask.request is None:
             return Effect(ask.refusal.answer() if ask.refusal else unexpected(_error_id()))
         try:
+            if ask.request.route.verb == "batch":
+                return self._accept(ask, ask.request)
+            if ask.request.route.verb == "job":
+                return self._show_job(ask.request.route)
             return self.account.do(ask.request, twice=twice)
         except Refusal as refusal:
             return Effect(refusal.answer())
+
+    def _accept(self, ask: _Ask, request: Request) -> Effect:
+        job, new = self.jobs.accept(request.route, request.body, ask.headers, request.origin, strict=request.strict_names)
+        if new:
+            late_s = ask.fault.wait_s if ask.fault is not None and ask.fault.kind == "late_job" else 0.0
+            self._keep(self._work_off(job, late_s + self.gate.limits.job_delay_ms / 1000))
+        return Effect(accepted(job, new=new))
+
+    def _show_job(self, shown: Route) -> Effect:
+        told = self.jobs.show(shown)
+        return Effect(told if isinstance(told, Answer) else Answer(200, (_JSON,), json.dumps(told).encode()))
+
+    async def _work_off(self, job: Job, wait_s: float) -> None:
+        """Do the items of a job one after another, each with its own result and its own line in the log."""
+        await asyncio.sleep(wait_s)
+        job.began = True
+        at, query = item_route(job)
+        for item in job.items:
+            await asyncio.sleep(self.gate.limits.service_time_ms / 1000)
+            scope: Scope = {"method": "POST", "path": f"{PREFIX}async/v1/job/{job.id}"}
+            ask = _Ask(scope, _nowhere, {}, b"", time.time(), at)
+            ask.request = Request(at, query, item, job.origin, job.strict_names)
+            ask.fault = self.faults.strike(at.operation, ask.external_ids, writes=True)
+            effect = (
+                self._do(ask)
+                if ask.fault is None or ask.fault.does_commit
+                else Effect(_garbled(ask.fault, Effect(unexpected(_error_id()))))
+            )
+            self._write(ask, effect, effect.answer.status)
+            job.results.append(effect.answer)
 
     async def _suffer(self, ask: _Ask, fault: Fault) -> None:
         if fault.kind == "late_commit":
@@ -236,6 +273,10 @@ _MADE_UP: dict[str, Callable[[], Answer]] = {
     "unauthorized": invalid_login,
     "poison": lambda: invalid_content("This record cannot be processed in this account.", "memo").answer(),
 }
+
+
+async def _nowhere(_: object) -> None:
+    """Where the answer to an item of a job goes: it is asked for as its task's result."""
 
 
 async def _cut(ask: _Ask, answer: Answer) -> None:

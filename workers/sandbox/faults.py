@@ -24,16 +24,17 @@ Kind = Literal[
     "poison",
     "slow_answer",
     "double_commit",
+    "late_job",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_COMMITTING: frozenset[Kind] = frozenset({"lost_answer", "late_answer", "truncated", "slow_answer", "double_commit"})
+_COMMITTING: frozenset[Kind] = frozenset({"lost_answer", "late_answer", "truncated", "slow_answer", "double_commit", "late_job"})
 
 
 class Fault(BaseModel):
     """One fault. It strikes requests of ``operation`` (a pattern such as ``*.transform``, or ``read``, ``write``, ``*``)
     and of ``external_id`` if given, with ``probability``, at most ``next`` times, from ``after_s`` on for ``for_s`` seconds.
 
-    ``wait_s`` is how late a late answer or commit is, and the pause between the bytes of a slow answer.
+    ``wait_s`` is how late a late answer, commit or job is, and the pause between the bytes of a slow answer.
     ``commits`` overrides whether the write takes effect in spite of the fault.
     """
 

@@ -12,6 +12,7 @@ Verdict = Literal["admitted", "concurrency", "rate"]
 class Limits(BaseModel):
     """What the sandbox allows. ``None`` lifts a limit; ``burst`` defaults to one second of ``rate_per_s``.
 
+    ``job_delay_ms`` passes before the first item of an asynchronous request is worked on, then each takes the service time.
     ``over_limit_as_401`` answers a request over the limit as a failed login, as token-based clients have seen.
     """
 
@@ -23,6 +24,7 @@ class Limits(BaseModel):
     retry_after_s: int | None = Field(default=None, ge=0)
     service_time_ms: float = Field(default=0.0, ge=0)
     service_jitter_ms: float = Field(default=0.0, ge=0)
+    job_delay_ms: float = Field(default=50.0, ge=0)
     token_ttl_s: float = Field(default=3600.0, gt=0)
     over_limit_as_401: bool = False
 

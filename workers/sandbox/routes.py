@@ -10,8 +10,9 @@ from workers.sandbox.problems import Refusal, nonexistent
 PREFIX = "/services/rest/"
 TOKEN_PATH = PREFIX + "auth/oauth2/v1/token"
 _RECORD = PREFIX + "record/v1/"
+_JOB = PREFIX + "async/v1/job/"
 
-Verb = Literal["get", "lines", "create", "update", "upsert", "transform", "query"]
+Verb = Literal["get", "lines", "create", "update", "upsert", "transform", "query", "batch", "job"]
 _BY_METHOD: dict[str, Verb] = {"GET": "get", "PATCH": "update", "PUT": "upsert"}
 _FROM_SCRATCH = frozenset({"salesOrder", "returnAuthorization", "creditMemo", "customer"})
 
@@ -33,7 +34,7 @@ class Route:
     @property
     def writes(self) -> bool:
         """Whether it can change a record."""
-        return self.verb in {"create", "update", "upsert", "transform"}
+        return self.verb in {"create", "update", "upsert", "transform", "batch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +45,33 @@ class Query:
     expand: bool
 
 
-def route(method: str, path: str) -> Route:
-    """The operation asked for. Raises Refusal: 404 for an unknown path, 405 for a method it does not take."""
-    if path == PREFIX + "query/v1/suiteql":
-        return Route("query", "suiteql") if method == "POST" else _not_allowed()
-    parts = [unquote(part) for part in path[len(_RECORD) :].split("/")] if path.startswith(_RECORD) else []
+def route(method: str, path: str, *, many: bool = False) -> Route:
+    """The operation asked for; ``many``: the body is a collection. Raises Refusal: 404 for an unknown path, 405 for a method
+    it does not take.
+    """
+    if not path.startswith(_RECORD):
+        return _beside_records(method, path)
+    parts = [unquote(part) for part in path[len(_RECORD) :].split("/")]
     match parts:
         case ["inventoryItem", key] if method == "GET" and key:
             return Route("get", "inventoryItem", key)
         case [record] if record in RECORDS:
-            return Route("create", record) if method == "POST" and record in _FROM_SCRATCH else _not_allowed()
+            verb: Verb = "batch" if many else "create"
+            return Route(verb, record) if method == "POST" and record in _FROM_SCRATCH else _not_allowed()
         case [record, key] if record in RECORDS and key:
             return _on_instance(method, record, key)
         case [record, key, "item"] if record in RECORDS and key:
             return Route("lines", record, key) if method == "GET" else _not_allowed()
         case [source, key, "!transform", record] if source in RECORDS and record in RECORDS and key:
             return Route("transform", record, key, source) if method == "POST" else _not_allowed()
+    raise nonexistent()
+
+
+def _beside_records(method: str, path: str) -> Route:
+    if path.startswith(_JOB):
+        return Route("job", "async", path[len(_JOB) :].rstrip("/")) if method == "GET" else _not_allowed()
+    if path == PREFIX + "query/v1/suiteql":
+        return Route("query", "suiteql") if method == "POST" else _not_allowed()
     raise nonexistent()
 
 

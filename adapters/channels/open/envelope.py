@@ -18,7 +18,11 @@ MODELS: dict[str, type[Order] | type[Shipment] | type[Return]] = {
     "shipment.upserted": Shipment,
     "return.upserted": Return,
 }
-_AMOUNT_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,6})?$"
+_NUMBER: JsonValue = {"type": "number", "minimum": 0.0}
+_AMOUNT: dict[str, JsonValue] = {
+    "number": {"type": "number", "minimum": 0},
+    "string": {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$"},
+}
 SCHEMA_ID = "open-channel.schema.json"
 
 
@@ -57,14 +61,14 @@ def _without_source(schema: dict[str, Any]) -> dict[str, JsonValue]:
 
 
 def _standard(schema: JsonValue) -> JsonValue:
-    """The same schema in standard words: an amount's lower bound is told for its number and its string alike."""
+    """The same schema in standard words: an amount's string is bounded like its number."""
     if isinstance(schema, list):
-        return [_standard(item) for item in schema]
+        bounded = _NUMBER in schema
+        return [
+            _AMOUNT.get(str(item.get("type")), item) if bounded and isinstance(item, dict) else _standard(item) for item in schema
+        ]
     if not isinstance(schema, dict):
         return schema
-    if schema.get("ge") == 0:
-        title: dict[str, JsonValue] = {k: v for k, v in schema.items() if k in ("title", "default", "description")}
-        return title | {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _AMOUNT_PATTERN}]}
     return {name: _standard(part) for name, part in schema.items()}
 
 

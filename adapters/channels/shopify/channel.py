@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.channels.base import Identity, Inbound, Parsed, Refused, Told, Unreadable
 from adapters.channels.shopify.orders import order_of
 from adapters.channels.shopify.payload import FulfillmentPayload, OrderPayload, RefundPayload
+from adapters.channels.shopify.peek import shipping_method_in
 from adapters.channels.shopify.returns import return_of
 from adapters.channels.shopify.shipments import shipment_of
 from adapters.wire.exact_json import read_object, understand
@@ -72,6 +73,10 @@ class Shopify:
         if len(key) > LONGEST_KEY:
             key = _digest(key, b"")
         return Identity(key, topic, DOMAINS.get(topic))
+
+    def peek(self, topic: str, body: bytes) -> str | None:
+        """Title or code of an order's first shipping line."""
+        return shipping_method_in(body) if DOMAINS.get(topic) == "orders" else None
 
     def parse(self, event: Told) -> Parsed | Unreadable:
         """The order, shipment or return of a body; no document for a fulfilment that has not shipped yet."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from canonical.model import Key, Moment, Text
-from canonical.money import Amount, Currency
+from canonical.money import Amount, Currency, Unsigned
 from canonical.order import MOST_LINES
 
 ZERO = Decimal(0)
@@ -43,7 +43,6 @@ LongText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalTime = Annotated[Moment | None, BeforeValidator(_null_time)]
 Time = Annotated[Moment, BeforeValidator(_written_time)]
 Pieces = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
-Positive = Annotated[Amount, Field(ge=0)]
 Listed = BeforeValidator(_null_is_empty)
 
 
@@ -70,7 +69,7 @@ class TaxLine(Part):
     """A tax of a line."""
 
     title: OptionalText = None
-    price: Positive = ZERO
+    price: Unsigned = ZERO
     price_set: MoneySet | None = None
     rate: Amount | None = None
 
@@ -78,7 +77,7 @@ class TaxLine(Part):
 class Allocation(Part):
     """The part of an order's discount that falls on one line."""
 
-    amount: Positive = ZERO
+    amount: Unsigned = ZERO
     amount_set: MoneySet | None = None
 
 
@@ -86,7 +85,7 @@ class Duty(Part):
     """An import duty of a line."""
 
     shop_money: ShopMoney | None = None
-    price: Positive = ZERO
+    price: Unsigned = ZERO
     price_set: MoneySet | None = None
     tax_lines: Annotated[tuple[TaxLine, ...], Listed] = ()
 
@@ -101,9 +100,9 @@ class LineItem(Part):
     name: OptionalText = None
     quantity: Pieces
     current_quantity: Pieces | None = None
-    price: Positive = ZERO
+    price: Unsigned = ZERO
     price_set: MoneySet | None = None
-    total_discount: Positive | None = None
+    total_discount: Unsigned | None = None
     total_discount_set: MoneySet | None = None
     discount_allocations: Annotated[tuple[Allocation, ...], Listed] = ()
     tax_lines: Annotated[tuple[TaxLine, ...], Listed] = ()
@@ -119,9 +118,9 @@ class ShippingLine(Part):
 
     code: OptionalText = None
     title: OptionalText = None
-    price: Positive = ZERO
+    price: Unsigned = ZERO
     price_set: MoneySet | None = None
-    discounted_price: Positive | None = None
+    discounted_price: Unsigned | None = None
     discounted_price_set: MoneySet | None = None
     discount_allocations: Annotated[tuple[Allocation, ...], Listed] = ()
     tax_lines: Annotated[tuple[TaxLine, ...], Listed] = ()
@@ -181,15 +180,15 @@ class OrderPayload(Part):
     shipping_address: Person | None = None
     line_items: Annotated[tuple[LineItem, ...], Field(max_length=MOST_LINES)]
     shipping_lines: Annotated[tuple[ShippingLine, ...], Listed] = ()
-    total_price: Positive
+    total_price: Unsigned
     total_price_set: MoneySet | None = None
-    current_total_price: Positive | None = None
+    current_total_price: Unsigned | None = None
     current_total_price_set: MoneySet | None = None
-    total_tax: Positive | None = None
+    total_tax: Unsigned | None = None
     total_tax_set: MoneySet | None = None
-    current_total_tax: Positive | None = None
+    current_total_tax: Unsigned | None = None
     current_total_tax_set: MoneySet | None = None
-    total_tip_received: Positive | None = None
+    total_tip_received: Unsigned | None = None
     original_total_duties_set: MoneySet | None = None
     current_total_duties_set: MoneySet | None = None
     original_total_additional_fees_set: MoneySet | None = None
@@ -219,9 +218,9 @@ class RefundLine(Part):
     quantity: Pieces
     restock_type: OptionalText = None
     location_id: OptionalId = None
-    subtotal: Positive | None = None
+    subtotal: Unsigned | None = None
     subtotal_set: MoneySet | None = None
-    total_tax: Positive | None = None
+    total_tax: Unsigned | None = None
     total_tax_set: MoneySet | None = None
     line_item: LineItem
 
@@ -247,7 +246,7 @@ class Transaction(Part):
 
     kind: OptionalText = None
     status: OptionalText = None
-    amount: Positive = ZERO
+    amount: Unsigned = ZERO
     currency: Currency | None = None
 
 

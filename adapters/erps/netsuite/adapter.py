@@ -1,7 +1,10 @@
 """The ERP port on NetSuite: which posting goes where, how many requests it takes, what it needs."""
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting
+from collections.abc import Sequence
+
+from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
 from adapters.erps.netsuite.auth import BearerLogin, Login
+from adapters.erps.netsuite.bulk import MOST_AT_ONCE, BulkOrders
 from adapters.erps.netsuite.needs import needs_of
 from adapters.erps.netsuite.oauth import PATH as TOKEN_PATH
 from adapters.erps.netsuite.oauth import OAuthLogin
@@ -40,6 +43,7 @@ class NetSuite:
         self._orders = Orders(wire, options)
         self._shipments = Shipments(wire, options)
         self._returns = Returns(wire, options)
+        self._bulk = BulkOrders(wire, options)
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         return needs_of(document, self._options)
@@ -64,6 +68,14 @@ class NetSuite:
                 return self._shipments.post(posting, shipment, caller)
             case Return() as told:
                 return self._returns.post(posting, told, caller)
+
+    def batch(self, operation: Operation) -> int:
+        """New orders only: whatever else begins with a look at what is there."""
+        return MOST_AT_ONCE if self._options.batch == "async" and operation == "order.create" else 1
+
+    def post_batch(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
+        """Create several orders by one asynchronous request; each has its own outcome."""
+        return self._bulk.create(postings, caller)
 
 
 def build_netsuite(account: Account) -> Erp:

@@ -69,6 +69,11 @@ def meaning_of(exchange: Exchange, name: str, *, writes: bool) -> Meaning:
     return (CODES.get(told.code) or STATUSES.get(told.status) or _doubtful)(told)
 
 
+def code_of(answer: Answer) -> str:
+    """NetSuite's own error code of an answer, empty for none."""
+    return _envelope(answer)[0]
+
+
 def in_doubt(reason: str, *, writes: bool) -> Uncertain | Unavailable:
     """The request may have taken effect: on a write that is looked up, a read is simply asked again."""
     return Uncertain(reason) if writes else Unavailable(reason)
@@ -82,7 +87,7 @@ def misplaced(operation: str, kind: str) -> Rejected:
 def _not_sent(exchange: NotSent) -> Throttled | Unavailable:
     if exchange.wait_s is None:
         return Unavailable(exchange.reason)
-    return Throttled(exchange.reason, exchange.wait_s if math.isfinite(exchange.wait_s) else None)
+    return Throttled(exchange.reason, exchange.wait_s if math.isfinite(exchange.wait_s) else None, own=True)
 
 
 def _told(answer: Answer, name: str, *, writes: bool) -> Told:

@@ -19,6 +19,8 @@ class NetSuiteOptions:
     ``guest_customer``, ``location``, ``tax_code`` and ``adjustment_item`` stand in where a cross-reference is missing.
     Without an entry in ``currencies`` a currency is referred to by its ISO code as external id. The ``*_field`` names are
     custom fields the account must have: the version marker, our key of a line, and the correlation id.
+    ``batch = "async"`` lets new orders go out up to 100 at once as one asynchronous request, looked after for ``batch_wait_s``:
+    keep it below the target's ``posting_time_s``.
     ``auth = "oauth2"`` takes ``client_id`` and ``certificate_id``; the secret is then the certificate's private key (PEM).
     """
 
@@ -37,6 +39,8 @@ class NetSuiteOptions:
     correlation_field: str = "custbody_millrace_correlation"
     line_field: str = "custcol_millrace_line"
     login_rest_s: float = 5.0
+    batch: Literal["off", "async"] = "off"
+    batch_wait_s: float = 20.0
     currencies: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -76,6 +80,12 @@ def _auth(name: str, value: Option) -> str:
     return str(value)
 
 
+def _batch(name: str, value: Option) -> str:
+    if value not in ("off", "async"):
+        raise ConfigError(f"netsuite: option {name!r} must be off or async; {hint(str(value), ('off', 'async'))}")
+    return str(value)
+
+
 def _field(name: str, value: Option) -> str:
     if not isinstance(value, str) or not (value == "" or value.startswith(("custbody", "custcol"))):
         raise ConfigError(f"netsuite: option {name!r} must be a custom field's id (custbody_..., custcol_...) or empty")
@@ -108,5 +118,7 @@ _READERS = {
     "correlation_field": _field,
     "line_field": _field,
     "login_rest_s": _seconds,
+    "batch": _batch,
+    "batch_wait_s": _seconds,
     "currencies": _currencies,
 }

@@ -22,7 +22,6 @@ Shown = Mapping[str, Any]
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _STRICT = ("x-netsuite-propertynamevalidation", "error")
 _IGNORED = ("x-netsuite-propertynamevalidation", "x-netsuite-propertyvalidation")
-_JSON = ("content-type", "application/json")
 _ID = re.compile(r"\d{1,20}")
 
 
@@ -43,6 +42,8 @@ class Ask:
     record: str
     query: tuple[tuple[str, str], ...] = ()
     body: Body | None = field(default=None, repr=False)
+    content: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Wire:
@@ -55,20 +56,21 @@ class Wire:
         """A record by internal id or ``eid:<external id>``; with ``lines`` its sublists in full."""
         query = (("expandSubResources", "true"),) if lines else ()
         ask = Ask(f"{record}.get", "GET", f"/record/v1/{record}/{_segment(key)}", record, query)
-        exchange = self._exchange(caller, ask)
+        exchange = self.exchange(caller, ask)
         if isinstance(exchange, Answer) and exchange.status == 200:
             return _shown(exchange, ask)
-        meaning = _met(exchange, ask, writes=False)
+        meaning = met(exchange, ask, writes=False)
         return Unavailable(f"{ask.name}: refused as a write would be") if isinstance(meaning, Taken) else meaning
 
     def write(self, caller: Caller, ask: Ask) -> Wrote | Gone | Taken | Fault:
         """Send a write; its success is a 204 that names the record."""
-        exchange = self._exchange(caller, ask)
+        exchange = self.exchange(caller, ask)
         if isinstance(exchange, Answer) and exchange.status == 204:
             return _wrote(exchange, ask)
-        return _met(exchange, ask, writes=True)
+        return met(exchange, ask, writes=True)
 
-    def _exchange(self, caller: Caller, ask: Ask) -> Exchange | Fault:
+    def exchange(self, caller: Caller, ask: Ask) -> Exchange | Fault:
+        """Send a request under the login and hand back what came, whatever it means."""
         token = self._login.token(caller)
         if not isinstance(token, str):
             return token
@@ -107,7 +109,7 @@ def _segment(key: str) -> str:
 
 def _send(caller: Caller, ask: Ask, token: str) -> Exchange:
     login = (("authorization", f"Bearer {token}"), ("accept", "application/json"))
-    headers = login if ask.body is None else (*login, _JSON, _STRICT)
+    headers = login if ask.body is None else (*login, ("content-type", ask.content), _STRICT, *ask.headers)
     payload = b"" if ask.body is None else _ENCODER.encode(ask.body)
     return caller.send(ask.method, ask.path, operation=ask.name, query=ask.query, headers=headers, body=payload)
 
@@ -118,7 +120,8 @@ def _login_refused(exchange: Exchange, ask: Ask) -> bool:
     return isinstance(meaning_of(exchange, ask.name, writes=ask.method != "GET"), LoginRefused)
 
 
-def _met(exchange: Exchange | Fault, ask: Ask, *, writes: bool) -> Gone | Taken | Fault:
+def met(exchange: Exchange | Fault, ask: Ask, *, writes: bool) -> Gone | Taken | Fault:
+    """What an exchange means that is not the success the request was sent for."""
     if isinstance(exchange, Fault):
         return exchange
     meaning = meaning_of(exchange, ask.name, writes=writes)

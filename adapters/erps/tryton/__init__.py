@@ -1,10 +1,16 @@
-"""Tryton 8.2 over its REST API: orders become sales, fulfilments done shipments, refunds return sales with credit notes.
+"""Tryton 8.2 over its REST API, new orders also over JSON-RPC.
+
+Orders become sales, fulfilments done shipments, refunds return sales with credit notes.
 
 How it stays exactly once
     A sale is found by ``web_shop`` + ``web_id`` (unique in the database), a shipment by its ``reference`` among the sale's
     own shipments (not unique: one order's effects come one after another), a return by a ``web_id`` of its own. Every
     operation is a chain: read the state, decide the next requests from it alone, send them (``chain.run``). A lost answer
     leaves a state; the next attempt reads it and goes on. A look-up is done only when the chain is: else it is Absent.
+
+How many are made together
+    With a login new orders go out in batches over JSON-RPC (``batch``): each sale's own chain decides, and the steps of one
+    name are one call for all. A call is one transaction, so a refusal means that nothing of it was done.
 
 How amounts are kept
     Prices are sold net of discount and tax. A line whose amount no unit price of four decimals gives becomes two lines, one
@@ -34,5 +40,6 @@ Facts of Tryton 8.2 that its documentation does not tell, each seen on the runni
       context posts it. It is used for that one call, because the refund's taxes are the truth.
     - ``assign_try`` answers 200 and "waiting" when stock is missing. The goods have left: ``assign_force`` follows.
     - There is no field for tracking numbers without the carrier modules: they become a note of the shipment.
+    - JSON-RPC marks every answer above 1400 bytes as gzip, packed or not, and takes sessions and passwords, no application keys.
     - Refusals are told apart by their English text: ``Accept-Language: en`` goes with every request.
 """

@@ -1,13 +1,17 @@
 """Speaks to one Tryton account: the ERP port over Tryton's REST API."""
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting
+from collections.abc import Sequence
+
+from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.tryton.batch import Pace, make_sales
 from adapters.erps.tryton.cancels import CancelChain
 from adapters.erps.tryton.chain import Chain, look_up, run
 from adapters.erps.tryton.faults import Fault, refuse
 from adapters.erps.tryton.lines import plan_of, taxes_of, titles_of
-from adapters.erps.tryton.options import TrytonOptions, from_options, target_of
+from adapters.erps.tryton.options import TrytonOptions, from_options, keys_of, target_of
 from adapters.erps.tryton.records import WHOLE_FIELDS, Sale
 from adapters.erps.tryton.returns import ReturnChain, nothing_to_give_back, plan_return
+from adapters.erps.tryton.rpc import Rpc
 from adapters.erps.tryton.sales import SaleChain, by_web_id, head_of, party_of
 from adapters.erps.tryton.session import Session
 from adapters.erps.tryton.shipments import ShipmentChain
@@ -41,6 +45,8 @@ class Tryton:
         self.http = target_of(account, options)
         self.max_execution_s = account.max_execution_s
         self._options = options
+        self._rpc = Rpc(options, keys_of(account, options))
+        self._pace = Pace()
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         """Items, taxes by title and, without a charge product, charges of an order. Shipments and returns take the
@@ -74,6 +80,21 @@ class Tryton:
         # The unique web id makes a blind first create safe, and spares the look-up of a sale that is not there.
         blind = isinstance(chain, SaleChain) and not chain.strict and posting.attempt == 1
         return run(chain, session, None if blind else chain.read(session))
+
+    def batch(self, operation: Operation) -> int:
+        """New orders go out together where the account has a login for it; whatever else reads the state of its own sale."""
+        return self._options.batch if self._options.login and operation == "order.create" else 1
+
+    def post_batch(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
+        """Make the sales of several orders in some five requests, continuing those that an earlier attempt began."""
+        found: list[Outcome | Undone | SaleChain] = []
+        for posting in postings:
+            chain = self._chain(posting)
+            fault = refuse("operation", f"{posting.operation} goes out alone", "report it with the delivery's id")
+            found.append(chain if isinstance(chain, Rejected | SaleChain) else fault)
+        chains = [chain for chain in found if isinstance(chain, SaleChain)]
+        made = iter(make_sales(chains, self._rpc, caller, self._options, self._pace))
+        return [next(made) if isinstance(one, SaleChain) else one for one in found]
 
     def _chain(self, posting: Posting) -> Chain | Rejected:
         document, options = posting.document, self._options

@@ -63,7 +63,7 @@ def _wait_s(answer: Answer) -> float | None:
 def _not_sent(answer: NotSent) -> Fault:
     if answer.wait_s is None:
         return Unavailable(answer.reason)
-    return Throttled(answer.reason, answer.wait_s if math.isfinite(answer.wait_s) else None)
+    return Throttled(answer.reason, answer.wait_s if math.isfinite(answer.wait_s) else None, own=True)
 
 
 def _in_doubt(reason: str, *, writes: bool) -> Fault:
@@ -86,12 +86,16 @@ def _denied(status: int, name: str) -> Fault:
 
 
 def _refused(answer: Answer, name: str) -> Fault | Moved | Taken:
-    text = answer.body.decode("utf-8", "replace")
-    if "must be unique per shop" in text:
+    plain = answer.body.decode("utf-8", "replace").replace('\\"', '"')
+    return refusal_of(plain, _message(plain), name)
+
+
+def refusal_of(plain: str, said: str, name: str) -> Fault | Moved | Taken:
+    """What a refusal by a rule of the ERP means, told apart by its English text; ``said`` is the part that is for people."""
+    if "must be unique per shop" in plain:
         return Taken()
-    if "You can not call" in text:
+    if "You can not call" in plain:
         return Moved()
-    plain = text.replace('\\"', '"')
     named = _FIELD.search(plain)
     where = f"field {named[1]} of {named[2]}" if named else "a rule of the ERP"
     if "does not exist" in plain:
@@ -100,8 +104,9 @@ def _refused(answer: Answer, name: str) -> Fault | Moved | Taken:
     if "value is required" in plain:
         return Rejected("tryton.missing_value", f"{name}: {where} is required", "complete the record or the mapping, then retry")
     # The text names records and people between quotation marks: only what stands outside them is kept.
-    said = _QUOTED.sub("…", _message(plain))[:160]
-    return Rejected("tryton.refused", f"{name}: {said}", "settle it in Tryton as the text says, then retry")
+    return Rejected(
+        "tryton.refused", f"{name}: {_QUOTED.sub('…', said)[:160]}", "settle it in Tryton as the text says, then retry"
+    )
 
 
 def _message(text: str) -> str:

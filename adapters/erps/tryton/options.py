@@ -1,7 +1,7 @@
 """Settings of one Tryton account: whose sales, which shop, from where; read from the target's table at boot."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 
 from adapters.erps.base import Account
 from adapters.erps.tryton.wire import context_of
@@ -9,6 +9,10 @@ from adapters.http.target import Target
 from config.nearest import ConfigError, hint
 
 Option = str | int | float | bool
+
+_REST = "/rest"
+LARGEST_BATCH = 200
+"""Sales of one request: more would be confirmed for longer than a proxy waits."""
 
 _NEEDED = ("company", "shop", "warehouse", "party", "address", "currencies")
 
@@ -20,6 +24,9 @@ class TrytonOptions:
     ``party`` and ``address`` stand in for a customer without a cross-reference: Tryton refuses to sell to the shop's
     guest party. ``currencies`` names the currencies sold in, ``{"USD": 1}``. ``charge_product`` is the service product of
     a charge without a cross-reference; with None every charge needs one. Without ``payment_term`` the party's is used.
+
+    With ``login``, the name of a user with a password, new orders are made in batches of up to ``batch`` over JSON-RPC, which
+    knows no application keys. The default of ``batch`` is what pays: see docs/decisions/0026.
     """
 
     company: int
@@ -31,6 +38,16 @@ class TrytonOptions:
     payment_term: int | None = None
     unit: int = 1
     charge_product: int | None = None
+    login: str = ""
+    batch: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The two halves of the target's secret: the application's key and, for a login, the user's password."""
+
+    key: str = field(repr=False)
+    password: str = field(repr=False)
 
 
 def from_options(options: Mapping[str, Option]) -> TrytonOptions:
@@ -45,21 +62,32 @@ def from_options(options: Mapping[str, Option]) -> TrytonOptions:
     for name in _NEEDED:
         if name not in options:
             raise ConfigError(f"tryton: option {name!r} is missing; the id is shown in Tryton under the record's properties")
-    read = {name: _currencies(value) if name == "currencies" else _id(name, value) for name, value in options.items()}
+    read = {name: _READERS.get(name, _id)(name, value) for name, value in options.items()}
     return TrytonOptions(**read)  # type: ignore[arg-type]  # each name was checked against the fields
 
 
-def target_of(account: Account, options: TrytonOptions) -> Target:
-    """How HTTP reaches the account; its url holds the database (``https://erp.example/<db>/rest``), its secret is the key of
-    a validated user application ``rest``. English is asked for because refusals are told apart by their text.
-    """
-    if not account.secret:
+def keys_of(account: Account, options: TrytonOptions) -> Keys:
+    """The secret's parts: the key of a validated user application ``rest``, with a login a space and the password after it."""
+    key, _, password = account.secret.strip().partition(" ")
+    if not key:
         raise ConfigError("tryton: the target has no secret: the key of a validated user application 'rest' is needed")
+    if bool(options.login) != bool(password):
+        raise ConfigError("tryton: with the option 'login' the secret is '<key> <password>', without it the key alone")
+    return Keys(key, password)
+
+
+def target_of(account: Account, options: TrytonOptions) -> Target:
+    """How HTTP reaches the account; its url holds the database: ``https://erp.example/<db>/rest``. English is asked for
+    because refusals are told apart by their text.
+    """
+    root = account.url.rstrip("/")
+    if not root.endswith(_REST):
+        raise ConfigError("tryton: the url must end in /<database>/rest")
     return Target(
         name=account.name,
-        base_url=account.url,
+        base_url=root.removesuffix(_REST),
         headers=(
-            ("authorization", f"bearer {account.secret}"),
+            ("authorization", f"bearer {keys_of(account, options).key}"),
             ("x-tryton-context", context_of(options.company)),
             ("accept-language", "en"),
             ("accept", "application/json"),
@@ -74,8 +102,23 @@ def _id(name: str, value: Option) -> int:
     return value
 
 
-def _currencies(value: Option) -> Mapping[str, int]:
+def _login(name: str, value: Option) -> str:
+    if not isinstance(value, str) or ":" in value:
+        raise ConfigError(f"tryton: option {name!r} must be a user's login name")
+    return value
+
+
+def _batch(name: str, value: Option) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_BATCH:
+        raise ConfigError(f"tryton: option {name!r} must be a whole number from 1 (no batches) to {LARGEST_BATCH}")
+    return value
+
+
+def _currencies(name: str, value: Option) -> Mapping[str, int]:
     pairs = [part.partition(":") for part in str(value).replace(",", " ").split()]
     if not pairs or not all(len(code) == 3 and code.isalpha() and number.isdecimal() for code, _, number in pairs):
-        raise ConfigError("tryton: option 'currencies' must look like \"USD:1 EUR:2\" (ISO code, Tryton's currency id)")
+        raise ConfigError(f"tryton: option {name!r} must look like 'USD:1 EUR:2' (ISO code, Tryton's currency id)")
     return {code.upper(): int(number) for code, _, number in pairs}
+
+
+_READERS: Mapping[str, Callable[[str, Option], object]] = {"currencies": _currencies, "login": _login, "batch": _batch}

@@ -42,8 +42,15 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Path under the base URL."""
-        parts = ["", "model", self.model, *([] if self.id is None else [str(self.id)]), *([self.action] if self.action else [])]
+        """Path under the database's URL."""
+        parts = [
+            "",
+            "rest",
+            "model",
+            self.model,
+            *([] if self.id is None else [str(self.id)]),
+            *([self.action] if self.action else []),
+        ]
         return "/".join(parts)
 
     @property

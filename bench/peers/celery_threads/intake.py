@@ -1,7 +1,8 @@
-"""Intake of the plain Celery peer: ``.delay()`` with confirms, on threads because it blocks."""
+"""Intake of the plain Celery peer: ``.apply_async()`` with confirms, on threads because it blocks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 
@@ -12,9 +13,9 @@ THREADS = 16
 _limiter: list[CapacityLimiter] = []
 
 
-async def publish(body: bytes) -> None:
+async def publish(body: bytes, priority: int) -> None:
     """Send one task and wait for the broker's confirm."""
-    await to_thread.run_sync(order.delay, body.decode(), limiter=_limiter[0])
+    await to_thread.run_sync(partial(order.apply_async, (body.decode(),), priority=priority), limiter=_limiter[0])
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ QUEUE = "peer.dramatiq"
 broker = RabbitmqBroker(
     url=f"{wiring().amqp_url}?heartbeat=60",
     confirm_delivery=True,
+    max_priority=10 if wiring().priorities else None,
     middleware=[ShutdownNotifications(), Retries(max_retries=0)],
 )
 dramatiq.set_broker(broker)

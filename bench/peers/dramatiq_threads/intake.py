@@ -1,7 +1,8 @@
-"""Intake of the dramatiq peer: ``.send()`` with confirms, on threads because it blocks (each thread keeps its own channel)."""
+"""Intake of the dramatiq peer: ``.send_with_options()`` with confirms, on threads as it blocks (each has its own channel)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 
@@ -12,9 +13,10 @@ THREADS = 16
 _limiter: list[CapacityLimiter] = []
 
 
-async def publish(body: bytes) -> None:
+async def publish(body: bytes, priority: int) -> None:
     """Send one message and wait for the broker's confirm."""
-    await to_thread.run_sync(order.send, body.decode(), limiter=_limiter[0])
+    options = {"broker_priority": priority} if priority else {}
+    await to_thread.run_sync(partial(order.send_with_options, args=(body.decode(),), **options), limiter=_limiter[0])
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ from bench.peers.wiring import wiring
 
 DEAD_EXCHANGE = RabbitExchange("peer.faststream.dead", type=ExchangeType.FANOUT, durable=True)
 DEAD_QUEUE = RabbitQueue("peer.faststream.dead", durable=True)
-QUEUE = RabbitQueue("peer.faststream", durable=True, arguments={"x-dead-letter-exchange": DEAD_EXCHANGE.name})
+_ARGUMENTS = {"x-dead-letter-exchange": DEAD_EXCHANGE.name} | ({"x-max-priority": 10} if wiring().priorities else {})
+QUEUE = RabbitQueue("peer.faststream", durable=True, arguments=_ARGUMENTS)
 
 
 def broker() -> RabbitBroker:

@@ -9,9 +9,9 @@ from bench.peers.intake import application
 rabbit = broker()
 
 
-async def publish(body: bytes) -> None:
+async def publish(body: bytes, priority: int) -> None:
     """Send one message and wait for the broker's confirm."""
-    await rabbit.publish(body, queue=QUEUE, persist=True, content_type="application/octet-stream")
+    await rabbit.publish(body, queue=QUEUE, persist=True, priority=priority, content_type="application/octet-stream")
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ broker = AioPikaBroker(
     f"{wiring().amqp_url}?heartbeat=60",
     qos=wiring().slots,
     exchange=Exchange(name="peer.taskiq", declare=True),
-    task_queues=[Queue(name=QUEUE, type=QueueType.CLASSIC)],
+    task_queues=[Queue(name=QUEUE, type=QueueType.CLASSIC, max_priority=10 if wiring().priorities else None)],
     dead_letter_queue=Queue(name=DEAD, type=QueueType.CLASSIC),
 ).with_middlewares(DeadLetters())
 

@@ -7,9 +7,10 @@ from bench.peers.intake import application
 from bench.peers.taskiq_aio.app import broker, order
 
 
-async def publish(body: bytes) -> None:
+async def publish(body: bytes, priority: int) -> None:
     """Send one task and wait for the broker's confirm."""
-    await order.kiq(body.decode())
+    task = order.kicker().with_labels(priority=priority) if priority else order
+    await task.kiq(body.decode())
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The failure desk: cases, edits, actions, jobs."""
+"""The failure desk: cases, edits, jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,25 +6,13 @@ from alembic import op
 import ledger.schema
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Apply the step."""
-    op.create_table(
-        "actions",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("at", ledger.schema.Utc(timezone=True), nullable=False),
-        sa.Column("by_whom", sa.String(length=80), nullable=False),
-        sa.Column("verb", sa.String(length=24), nullable=False),
-        sa.Column("subject", sa.String(length=40), nullable=False),
-        sa.Column("why", sa.Text(), nullable=False),
-        sa.Column("detail", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_actions")),
-    )
-    op.create_index("ix_actions_subject", "actions", ["subject"], unique=False)
     op.create_table(
         "cases",
         sa.Column("stage", sa.String(length=8), nullable=False),
@@ -139,5 +127,3 @@ def downgrade() -> None:
         "ix_cases_open", table_name="cases", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
     )
     op.drop_table("cases")
-    op.drop_index("ix_actions_subject", table_name="actions")
-    op.drop_table("actions")

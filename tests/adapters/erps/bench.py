@@ -1,8 +1,9 @@
 """What the contract suite asks of an adapter's test bench: documents, postings over real HTTP, and the ERP's own count."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from adapters.erps.base import Erp, Operation
+from adapters.erps.base import Erp, Operation, Undone
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
@@ -42,6 +43,10 @@ class Bench(Protocol):
 
     def post(self, operation: Operation, document: Document, version: int = 1, *, order: Order | None = None) -> Outcome:
         """Post it; the requests it took are counted in ``spent``."""
+        ...
+
+    def post_batch(self, *orders: Order) -> Sequence[Outcome | Undone]:
+        """Create orders together, for an adapter that takes batches; the requests it took are counted in ``spent``."""
         ...
 
     def find(self, operation: Operation, document: Document, version: int = 1, *, order: Order | None = None) -> Finding:

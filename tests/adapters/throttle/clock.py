@@ -8,7 +8,7 @@ from unittest.mock import patch
 import fakeredis
 from redis.typing import EncodableT
 
-from adapters.throttle.base import Limit, Throttle
+from adapters.throttle.base import Limit
 from adapters.throttle.keeper import Keeper
 from adapters.throttle.local import LocalThrottle
 from adapters.throttle.redis import RedisThrottle
@@ -44,14 +44,14 @@ def fake_redis(clock: Clock) -> FakeTimeRedis:
     return client
 
 
-def redis_throttle(limit: Limit, clock: Clock) -> Throttle:
+def redis_throttle(limit: Limit, clock: Clock) -> RedisThrottle:
     """The shared throttle on an in-memory server; its keeper never runs, so a lease lives as long as the clock says."""
-    return RedisThrottle(fake_redis(clock), "books", limit, lease_life_s=5.0, keeper=Keeper(every_s=3600))
+    return RedisThrottle(fake_redis(clock), "books", limit, lease_life_s=5.0, keeper=Keeper(every_s=3600), clock=clock)
 
 
-def local_throttle(limit: Limit, clock: Clock) -> Throttle:
+def local_throttle(limit: Limit, clock: Clock) -> LocalThrottle:
     """The in-process throttle."""
     return LocalThrottle(limit, clock=clock, hold_max_s=5.0)
 
 
-MAKERS: dict[str, Callable[[Limit, Clock], Throttle]] = {"redis": redis_throttle, "local": local_throttle}
+MAKERS: dict[str, Callable[[Limit, Clock], RedisThrottle | LocalThrottle]] = {"redis": redis_throttle, "local": local_throttle}

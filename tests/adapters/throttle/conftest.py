@@ -1,4 +1,4 @@
-"""A private Redis server per test, on a free loopback port, with its own folder."""
+"""A private Redis server per test, on a free loopback port, with its own folder; both throttles on a clock set by hand."""
 
 import shutil
 import signal
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from adapters.throttle.redis import connect
+from tests.adapters.throttle.asking import Make
+from tests.adapters.throttle.clock import MAKERS, Clock
 
 
 class PrivateRedis:
@@ -65,3 +67,13 @@ def private_redis(tmp_path: Path) -> Iterator[PrivateRedis]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def make(request: pytest.FixtureRequest) -> Make:
+    return MAKERS[str(request.param)]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

@@ -1,33 +1,10 @@
 """Every throttle keeps the same promises, whether its state is in Redis or in memory."""
 
-from collections.abc import Callable
-
 import pytest
 
-from adapters.throttle.base import Ask, Denied, Granted, Limit, Throttle
-from tests.adapters.throttle.clock import MAKERS, Clock
-
-Make = Callable[[Limit, Clock], Throttle]
-
-
-@pytest.fixture(params=sorted(MAKERS))
-def make(request: pytest.FixtureRequest) -> Make:
-    return MAKERS[str(request.param)]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def granted(answer: Granted | Denied) -> Granted:
-    assert isinstance(answer, Granted), answer
-    return answer
-
-
-def denied(answer: Granted | Denied) -> Denied:
-    assert isinstance(answer, Denied), answer
-    return answer
+from adapters.throttle.base import Ask, Limit
+from tests.adapters.throttle.asking import Make, denied, granted
+from tests.adapters.throttle.clock import Clock
 
 
 def test_the_burst_is_granted_at_once_and_the_next_call_waits_exactly_one_interval(make: Make, clock: Clock) -> None:

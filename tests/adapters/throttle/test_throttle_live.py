@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.throttle.base import Ask, Denied, Granted, Limit, OutOfReachError
+from adapters.throttle.base import Ask, Breaker, Budget, Denied, Granted, Limit, OutOfReachError, Report, Window
 from adapters.throttle.fallback import FallbackThrottle, Notice
 from adapters.throttle.keeper import Keeper
 from adapters.throttle.redis import LEASE_LIFE_S, RedisThrottle, connect
+from adapters.throttle.terms import own_burst
 from telemetry.events import Name
 from tests.adapters.throttle.conftest import PrivateRedis
 from tests.adapters.throttle.hammer import LIMIT, PROBE_S
@@ -67,7 +68,7 @@ def test_four_processes_together_get_the_whole_limit_and_not_one_call_more(priva
     grants = grants_of(hammer_together(private_redis, "run", 2.0))
 
     allowed = LIMIT.burst + 200 * (grants[-1] - grants[0])
-    assert 0.97 * (LIMIT.burst + 200 * 2.0) <= len(grants)
+    assert 0.97 * (own_burst(200, LIMIT.burst) + 200 * 2.0) <= len(grants)
     # A grant is stamped by its worker a moment after Redis made it.
     assert len(grants) <= allowed + 200 * 0.02
 
@@ -90,7 +91,7 @@ def test_a_lost_redis_never_lets_the_fleet_above_its_rate(private_redis: Private
     assert len(after) >= 0.5 * 200 * (2 - 4 * PROBE_S)
 
 
-def test_the_leases_of_a_killed_process_come_back_within_one_lease_life(private_redis: PrivateRedis) -> None:
+def test_the_leases_of_a_killed_process_come_back_within_two_seconds(private_redis: PrivateRedis) -> None:
     holder = hammer(private_redis, "hold", 0)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "holding\n"
@@ -105,7 +106,7 @@ def test_the_leases_of_a_killed_process_come_back_within_one_lease_life(private_
     holder.communicate()
 
     took_s = until(lambda: isinstance(throttle.acquire(), Granted), LEASE_LIFE_S + 1)
-    assert took_s <= LEASE_LIFE_S + 0.5
+    assert took_s <= 2.0
 
 
 def test_a_live_holder_keeps_its_lease_and_a_released_one_is_never_brought_back(private_redis: PrivateRedis) -> None:
@@ -249,3 +250,98 @@ def test_a_pause_set_while_redis_is_away_reaches_the_fleet_when_it_is_back(priva
     assert isinstance(other, Denied)
     assert other.wait_s > 50
     assert other.reason == "paused: Retry-After 60"
+
+
+def test_a_lane_that_nothing_bounds_costs_redis_nothing_and_still_hears_a_pause(private_redis: PrivateRedis) -> None:
+    mine, other = (RedisThrottle(connect(private_redis.url), "books", Limit()) for _ in range(2))
+    admin = connect(private_redis.url)
+    assert isinstance(mine.acquire(), Granted)
+    calls_before = int(admin.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    began = time.monotonic()
+    for _ in range(2_000):
+        permit = mine.acquire()
+        assert isinstance(permit, Granted)
+        mine.report(Report("order.create", 0.02, "ok"))
+        mine.release(permit)
+    lasted_s = time.monotonic() - began
+
+    calls = int(admin.info("commandstats")["cmdstat_evalsha"]["calls"]) - calls_before
+    # A look every quarter of a second, by the asking thread and by the one in the background.
+    assert calls <= 2 * (lasted_s / 0.25 + 2)
+    other.pause(60, "Retry-After 60")
+    took_s = until(lambda: isinstance(mine.acquire(), Denied), 2)
+    assert took_s < 1
+    until(lambda: mine.status().answered_60s == 2_000, 3)
+
+
+def test_what_one_worker_learns_holds_for_all(private_redis: PrivateRedis) -> None:
+    limit = Limit(rate_per_s=50, burst=10, concurrency=10)
+    mine, other = (RedisThrottle(connect(private_redis.url), "books", limit) for _ in range(2))
+
+    mine.report(Report("", 0.01, "throttled", 30.0))
+
+    refusal = other.acquire()
+    assert isinstance(refusal, Denied)
+    assert refusal.wait_s > 25
+    assert (other.status().working_per_s or 50) < 50
+
+
+def test_a_probe_is_one_for_the_whole_fleet(private_redis: PrivateRedis) -> None:
+    limit = Limit(breaker=Breaker(failures=2, open_s=0.2))
+    throttles = [RedisThrottle(connect(private_redis.url), "books", limit) for _ in range(3)]
+    for _ in range(2):
+        throttles[0].report(Report("", 0.01, "failed"))
+    until(lambda: throttles[1].status().breaker == "probing", 2)
+
+    answers = [throttle.acquire() for throttle in throttles for _ in range(3)]
+
+    assert [answer.probe for answer in answers if isinstance(answer, Granted)] == [True]
+
+
+def test_emptying_redis_gives_no_second_budget_and_no_second_window(private_redis: PrivateRedis) -> None:
+    limit = Limit(budgets=(Budget(10),), windows=(Window(8, 600.0),))
+    throttle = RedisThrottle(connect(private_redis.url), "books", limit, lease_life_s=0.4, keeper=Keeper(every_s=0.1))
+    for _ in range(6):
+        permit = throttle.acquire()
+        assert isinstance(permit, Granted)
+        throttle.release(permit)
+
+    private_redis.flush()
+    until(lambda: isinstance(throttle.acquire(), Granted), 3)
+
+    status = throttle.status()
+    assert status.budgets_left == (3,)
+    assert status.windows_left == (1,)
+
+
+def test_the_safe_share_of_a_budget_is_its_part_and_is_counted_in_when_redis_is_back(private_redis: PrivateRedis) -> None:
+    limit = Limit(budgets=(Budget(40),), safe_share=0.25)
+    shared = RedisThrottle(connect(private_redis.url), "books", limit)
+    throttle = FallbackThrottle(shared, limit, account="books", notify=lambda _: None, probe_s=0.1)
+    for _ in range(20):
+        assert isinstance(throttle.acquire(), Granted)
+
+    private_redis.kill()
+    alone = sum(isinstance(throttle.acquire(), Granted) for _ in range(30))
+    private_redis.start()
+    until(lambda: not throttle.lost, 5)
+    until(lambda: isinstance(throttle.acquire(), Granted), 3)
+
+    # Half of the day is spent, so half of this worker's quarter is left.
+    assert alone == 5
+    assert throttle.status().budgets_left == (40 - 20 - 5 - 1,)
+
+
+def test_an_absurd_time_to_wait_is_told_once(private_redis: PrivateRedis) -> None:
+    limit, notices = Limit(rate_per_s=100, burst=8), list[Notice]()
+    shared = RedisThrottle(connect(private_redis.url), "books", limit)
+    throttle = FallbackThrottle(shared, limit, account="books", notify=notices.append)
+
+    for _ in range(3):
+        throttle.report(Report("", 0.01, "throttled", 1e9))
+
+    assert [notice.event for notice in notices] == [Name.LANE_THROTTLE_CLAMPED]
+    refusal = throttle.acquire()
+    assert isinstance(refusal, Denied)
+    assert 3500 < refusal.wait_s <= 3600

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from adapters.erps.base import Account, Operation, Posting, References
+from adapters.erps.base import Account, BatchErp, Operation, Posting, References, Undone
 from adapters.erps.netsuite.adapter import build_netsuite
 from adapters.erps.netsuite.keys import authorization_key, credit_key, fulfilment_key, order_key, receipt_key
 from adapters.http.caller import Caller
@@ -173,6 +173,14 @@ class NetSuiteBench:
             outcome = self.erp.post(self.posting(operation, document, version, order=order), caller)
             self.spent = PERMIT_CALLS - caller.unspent
         return outcome
+
+    def post_batch(self, *orders: Order) -> Sequence[Outcome | Undone]:
+        """Create orders together; the requests it took are counted in ``spent``."""
+        assert isinstance(self.erp, BatchErp)
+        with self.caller() as caller:
+            outcomes = self.erp.post_batch([self.posting("order.create", order, order=order) for order in orders], caller)
+            self.spent = PERMIT_CALLS - caller.unspent
+        return outcomes
 
     def find(self, operation: Operation, document: Document, version: int = 1, *, order: Order | None = None) -> Finding:
         with self.caller() as caller:

@@ -31,3 +31,9 @@ def netsuite_bench(netsuite_sandbox: RunningSandbox) -> Iterator[NetSuiteBench]:
     yield NetSuiteBench(netsuite_sandbox)
     netsuite_sandbox.control("DELETE", "faults")
     netsuite_sandbox.control("PATCH", "limits", HEALTHY)
+
+
+@pytest.fixture
+def netsuite_batch_bench(netsuite_bench: NetSuiteBench) -> NetSuiteBench:
+    """The adapter with asynchronous batches switched on."""
+    return netsuite_bench.with_options(batch="async", batch_wait_s=5)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.erps.netsuite.faults import Gone, LoginRefused, Meaning, Taken, meaning_of
-from adapters.erps.netsuite.wire import Ask, Wrote, _met, _shown, _wrote
+from adapters.erps.netsuite.wire import Ask, Wrote, _shown, _wrote, met
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
 from canonical.outcome import Conflict, Rejected, Throttled, Unavailable, Uncertain
 
@@ -176,7 +176,7 @@ def test_a_write_is_done_only_by_204_with_the_address_of_the_record(exchange: Ex
         outcome = _wrote(exchange, ASK)
         assert (outcome == Wrote("12")) == (exchange.header("location") == "/record/v1/salesOrder/12")
     else:
-        assert not isinstance(_met(exchange, ASK, writes=True), Wrote)
+        assert not isinstance(met(exchange, ASK, writes=True), Wrote)
 
 
 @given(EXCHANGES.filter(lambda exchange: isinstance(exchange, Answer)))

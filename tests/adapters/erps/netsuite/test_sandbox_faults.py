@@ -28,6 +28,7 @@ ON_A_WRITE: list[tuple[dict[str, Any], type[Outcome]]] = [
     ({"kind": "poison"}, Rejected),
     ({"kind": "slow_answer", "wait_s": 1.5}, Uncertain),
     ({"kind": "double_commit"}, Done),
+    ({"kind": "late_job"}, Done),
 ]
 
 
@@ -54,7 +55,7 @@ def test_a_fault_on_a_write_is_named_and_the_next_attempt_leaves_one_record(
     assert bench.effects(order) == (2 if fault["kind"] == "double_commit" else 1)
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"poison", "double_commit", "late_commit"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"poison", "double_commit", "late_commit", "late_job"}))
 def test_a_fault_on_a_read_costs_nothing_but_time(netsuite_bench: NetSuiteBench, kind: str) -> None:
     bench, order = netsuite_bench, netsuite_bench.order()
     bench.post("order.create", order)

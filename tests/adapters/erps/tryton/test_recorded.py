@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.erps.base import Account
 from adapters.erps.tryton.adapter import build_tryton
+from adapters.erps.tryton.batch import CALL_S, Pace
 from adapters.erps.tryton.faults import Fault, Moved, Taken, fault_of
 from adapters.erps.tryton.lines import priced
 from adapters.erps.tryton.options import from_options
@@ -70,8 +71,8 @@ def test_a_recorded_refusal_has_its_meaning(name: str, meaning: object) -> None:
         (_answer(302, ""), Unavailable, Uncertain),
         (Lost("cut"), Unavailable, Uncertain),
         (NotSent("refused"), Unavailable("refused"), Unavailable("refused")),
-        (NotSent("no call free", 3.0), Throttled("no call free", 3.0), Throttled("no call free", 3.0)),
-        (NotSent("no throttle", float("inf")), Throttled("no throttle", None), Throttled("no throttle", None)),
+        (NotSent("no call free", 3.0), Throttled("no call free", 3.0, own=True), Throttled("no call free", 3.0, own=True)),
+        (NotSent("no throttle", float("inf")), Throttled("no throttle", own=True), Throttled("no throttle", own=True)),
     ],
 )
 def test_an_answer_means_doubt_only_where_something_may_have_changed(
@@ -128,3 +129,43 @@ def test_the_key_is_never_shown() -> None:
     account = Account("tryton", "https://erp.example/erp/rest", "very-secret", 60.0, 30.0, OPTIONS)
 
     assert "very-secret" not in repr(account) + repr(build_tryton(account).http)
+
+
+def test_a_slow_account_is_sent_fewer_sales_in_a_call_and_a_fast_one_more() -> None:
+    pace = Pace()
+    assert 1 < pace.at_once("sale.confirm") < pace.at_once("sale.create")
+
+    pace.took("sale.confirm", sales=5, call_s=4 * CALL_S)
+    assert pace.at_once("sale.confirm") == 1
+    pace.took("sale.confirm", sales=1, call_s=0.05)
+    assert pace.at_once("sale.confirm") == 100
+
+
+@pytest.mark.parametrize(
+    ("change", "secret", "said"),
+    [
+        ({"login": "fleet"}, "key", "<key> <password>"),
+        ({}, "key password", "<key> <password>"),
+        ({"login": "a:b"}, "key password", "login name"),
+        ({"batch": 0}, "key", "whole number from 1"),
+    ],
+)
+def test_a_login_comes_with_its_password_and_a_batch_with_a_size(
+    change: dict[str, str | int | float | bool], secret: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build_tryton(Account("tryton", "https://erp.example/erp/rest", secret, 60.0, 30.0, {**OPTIONS, **change}))
+
+
+def test_an_address_without_the_rest_interface_stops_the_boot() -> None:
+    with pytest.raises(ConfigError, match="/<database>/rest"):
+        build_tryton(Account("tryton", "https://erp.example/erp", "key", 60.0, 30.0, OPTIONS))
+
+
+def test_neither_key_nor_password_is_shown() -> None:
+    options = {**OPTIONS, "login": "fleet"}
+    erp = build_tryton(Account("tryton", "https://erp.example/erp/rest", "the-key the-password", 60.0, 30.0, options))
+
+    shown = repr(erp.http) + repr(erp) + repr(vars(erp))
+    assert "the-key" not in shown
+    assert "the-password" not in shown

@@ -1,0 +1,66 @@
+"""The ledger's connections to PostgreSQL: an idle one is asked whether it works, and no statement of an order reads a table."""
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from ledger import session as sessions
+from ledger.session import Ledger
+from tests.documents import an_order
+from tests.tasks.world import a_world
+
+NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
+
+
+def lose_connections(url: str) -> None:
+    """End every connection to the database but our own, as a server that restarts does."""
+    with psycopg.connect(url, autocommit=True) as other:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        other.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}".encode())
+
+
+def test_a_connection_that_was_lost_while_it_was_idle_is_replaced_unseen(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "IDLE_S", 0.0)
+    opened = Ledger(postgres_url)
+    with opened.write() as session:
+        session.execute(text("SELECT 1"))
+    lose_connections(postgres_url)
+
+    with opened.write() as session:
+        assert session.execute(text("SELECT 1")).scalar_one() == 1
+    opened.close()
+
+
+def test_one_that_was_lost_in_the_midst_of_work_is_told_once_and_then_replaced(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "IDLE_S", 3600.0)
+    opened = Ledger(postgres_url)
+    with opened.write() as session:
+        session.execute(text("SELECT 1"))
+    lose_connections(postgres_url)
+
+    with pytest.raises(sessions.LedgerUnavailable), opened.write() as session:
+        session.execute(text("SELECT 1"))
+    with opened.write() as session:
+        assert session.execute(text("SELECT 1")).scalar_one() == 1
+    opened.close()
+
+
+def test_no_statement_on_an_orders_way_reads_a_whole_table(postgres_url: str) -> None:
+    with a_world(postgres_url) as world:
+        for number in range(12):
+            world.prepare(*world.tell(*(an_order(f"{number}-{part}") for part in range(20))))
+            world.work()
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_stat_force_next_flush()")
+        world.rows("SELECT pg_stat_force_next_flush()")
+        read = {row[0]: row[1] for row in world.rows("SELECT relname, seq_tup_read FROM pg_stat_user_tables")}
+
+    assert {name: read[name] for name in ("events", "documents", "document_versions", "deliveries", "attempts")} == {
+        "events": 0, "documents": 0, "document_versions": 0, "deliveries": 0, "attempts": 0,
+    }  # fmt: skip

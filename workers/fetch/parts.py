@@ -1,0 +1,86 @@
+"""Runs the sizing of parts: how many rows of a message go out at once, by what waits, what they take and what is allowed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from adapters.throttle.base import Limit
+from routing import names
+from routing.letters import MOST_ROWS
+from workers.fetch.delivered import Delivered
+
+PART_S = 0.2
+"""A part of deliveries should take no longer than this: so soon a slot is free for an express order."""
+
+PREPARE_PART_S = 0.1
+"""A part of events to prepare should take no longer than this: processes are few, and each holds a core."""
+
+AHEAD_S = 0.02
+"""A part takes no more calls at once than the rate gives in this time: so little of it is gone when an express order comes."""
+
+_NEWEST = 0.25
+_LEAST_ROW_S = 1e-4
+
+
+def one_posting(_operation: str) -> int:
+    """The batch of a target that takes none: one posting a call."""
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What bounds the parts of one lane: most rows of a part and most seconds it should take; for a target its limit as
+    configured, and the most postings that one call of an operation may carry.
+    """
+
+    bundle: int = MOST_ROWS
+    part_s: float = PREPARE_PART_S
+    limit: Limit = field(default_factory=Limit)
+    batch_of: Callable[[str], int] = one_posting
+
+
+class Parts:
+    """Sizes of parts by lane and operation. ``ended`` may be called on any thread; a measure lost there is no harm."""
+
+    def __init__(self, rules: Mapping[str, Rules]) -> None:
+        self._rules = rules
+        self._limits: Mapping[str, Limit] = {}
+        self._row_s: dict[tuple[str, str], float] = {}
+
+    def follow(self, limits: Mapping[str, Limit]) -> None:
+        """Go by other limits of targets, where given."""
+        self._limits = {names.lane(target): limit for target, limit in limits.items()}
+
+    def rows(self, lane: str, message: Delivered) -> int:
+        """Rows of the next part of a message."""
+        rules = self._rules.get(lane, _PREPARING)
+        batch = rules.batch_of(message.operation)
+        if batch > 1:
+            return min(message.waiting, batch)
+        row_s = self._row_s.get((lane, message.operation))
+        fit = int(rules.part_s / row_s) if row_s is not None else 1
+        ahead = self._ahead(lane, message.operation)
+        if ahead is not None:
+            fit = min(fit, int(ahead / message.calls_of(1)))
+        return max(1, min(message.waiting, rules.bundle, fit))
+
+    def calls(self, lane: str, message: Delivered, rows: int) -> int:
+        """Calls to ask a permit for: what the part takes, at most what the rate gives a little ahead, at least one."""
+        batch = self._rules.get(lane, _PREPARING).batch_of(message.operation)
+        expected = -(-rows // batch) if batch > 1 else message.calls_of(rows)
+        ahead = self._ahead(lane, message.operation)
+        return expected if ahead is None else max(1, min(expected, int(ahead)))
+
+    def ended(self, lane: str, operation: str, rows: int, took_s: float) -> None:
+        """A part ran: the mean time of a row follows it."""
+        row_s = max(_LEAST_ROW_S, took_s / rows)
+        known = self._row_s.get((lane, operation), row_s)
+        self._row_s[lane, operation] = known + _NEWEST * (row_s - known)
+
+    def _ahead(self, lane: str, operation: str) -> float | None:
+        limit = self._limits.get(lane) or self._rules.get(lane, _PREPARING).limit
+        own = limit.operations.get(operation)
+        rates = [rate for rate in (limit.rate_per_s, own.rate_per_s if own else None) if rate is not None]
+        return min(rates) * AHEAD_S if rates else None
+
+
+_PREPARING = Rules()
