@@ -96,6 +96,22 @@ class Waits(Part):
     longest_retry_s: float = Field(default=3_600.0, gt=0)
 
 
+FailureClassName = Literal["malformed", "rejected", "exhausted", "poison", "defect", "orphan"]
+Pattern = Annotated[str, Field(pattern=r"^([^*]+\*?|\*)$")]
+"""A word, or the beginning of one followed by ``*``."""
+
+
+class DeskRule(Part):
+    """Failures that match every given condition belong to ``owner`` and are due after ``due_s``; the first match wins."""
+
+    owner: str = Field(min_length=1, max_length=80)
+    due_s: float | None = Field(default=None, gt=0, description="how long its owner has; absent: no due time")
+    cls: FailureClassName | None = Field(default=None, alias="class")
+    code: Pattern = "*"
+    target: Pattern = "*"
+    source: Pattern = "*"
+
+
 class Fleet(Part):
     """The whole of fleet.toml."""
 
@@ -106,6 +122,7 @@ class Fleet(Part):
     pools: dict[Name, Pool]
     weights: dict[str, FamilyWeights] = {}
     waits: Waits = Waits()
+    desk: tuple[DeskRule, ...] = ()
 
     @model_validator(mode="after")
     def _names_meet(self) -> "Fleet":
@@ -119,6 +136,14 @@ class Fleet(Part):
         for family in self.weights:
             if family not in self.families:
                 raise ValueError(f"weights: family {family!r} does not exist; {hint(family, self.families)}")
+        return self
+
+    @model_validator(mode="after")
+    def _desk_names_meet(self) -> "Fleet":
+        for rule in self.desk:
+            for word, known, what in ((rule.target, self.targets, "target"), (rule.source, self.sources, "source")):
+                if not word.endswith("*") and word not in known:
+                    raise ValueError(f"desk: {what} {word!r} is not configured; {hint(word, known)}")
         return self
 
     @property

@@ -1,6 +1,6 @@
 """Remembers what operators did: who, when, to what, why, and how it stood before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +11,16 @@ from ledger.session import Session
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts and why."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
-    """One deed. ``subject`` is a lane or a window (``deliver.netsuite``)."""
+    """One deed. ``subject`` is a lane or a window (``deliver.netsuite``), a failure's key (``d34``) or a job (``job 5``)."""
 
     at: datetime
     by: str
@@ -36,6 +44,12 @@ def write(session: Session, done: Action) -> None:
             after=dict(done.after),
         )
     )
+
+
+def record(session: Session, actor: Actor, action: str, subjects: Sequence[str], now: datetime, **after: object) -> None:
+    """Note one deed on many subjects. ``after`` holds no personal data: names, counts, paths, versions."""
+    for subject in subjects:
+        write(session, Action(now, actor.by, action, subject, actor.why, {}, after))
 
 
 def listed(session: Session, subject: str, most: int) -> list[Action]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from canonical.failure import Failure
+from ledger import cases
 from ledger.rows import failure_values
 from ledger.schema import dead_letters, deliveries, events
 from ledger.session import Session
@@ -42,8 +43,9 @@ class DeadLetter:
 
 def file(session: Session, letter: NewDeadLetter, failure: Failure, now: datetime) -> int:
     """File a dead letter and park the unfinished rows it named; returns how many rows were parked."""
-    session.execute(
-        dead_letters.insert().values(
+    filed = session.execute(
+        dead_letters.insert()
+        .values(
             family=letter.family,
             queue=letter.queue,
             reason=letter.reason,
@@ -53,22 +55,28 @@ def file(session: Session, letter: NewDeadLetter, failure: Failure, now: datetim
             died_at=now,
             state="filed",
         )
-    )
+        .returning(dead_letters.c.id)
+    ).scalar_one()
     if not letter.rows:
+        cases.open_messages(session, [filed], now)
         return 0
     if letter.family.startswith("deliver."):
         statement = (
             update(deliveries)
             .where(deliveries.c.id.in_(letter.rows), deliveries.c.state.in_(("ready", "queued", "claimed", "retrying")))
             .values(state="parked", claim=None, uncertain=True, **failure_values(failure, now))
+            .returning(deliveries.c.id)
         )
     else:
         statement = (
             update(events)
             .where(events.c.id.in_(letter.rows), events.c.state == "accepted")
             .values(state="parked", **failure_values(failure, now))
+            .returning(events.c.id)
         )
-    return session.execute(statement).rowcount
+    parked = list(session.execute(statement).scalars())
+    (cases.open_deliveries if letter.family.startswith("deliver.") else cases.open_events)(session, parked, now)
+    return len(parked)
 
 
 def listed(session: Session, most: int) -> Sequence[DeadLetter]:

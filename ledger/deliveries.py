@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
+    Row,
     and_,
     func,
     or_,
@@ -13,6 +15,7 @@ from sqlalchemy import (
 )
 
 from canonical.failure import Failure
+from ledger import cases
 from ledger import delivery_statements as statements
 from ledger.delivery_statements import CLAIMABLE
 from ledger.many import change, insert, keys
@@ -133,9 +136,7 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
         rows.append(_values(delivery, state, now))
     once = ("document_id", "version", "target", "operation")
     told = (*(column.name for column in statements.ready_columns()), "state")
-    return [
-        Ready(*list(row)[:-1]) for row in insert(session, deliveries, rows, once=once, returning=told) if row.state == "ready"
-    ]
+    return _ready_of(session, insert(session, deliveries, rows, once=once, returning=told), now)
 
 
 def claim(
@@ -167,6 +168,7 @@ def settle(session: Session, settlements: Sequence[Settlement], now: datetime) -
     change(session, deliveries, well, by=_HELD, alike=alike | failure_values(None, now))
     failed = [_settled_values(s) | failure_values(s.failure, now) for s in settlements if s.failure is not None]
     change(session, deliveries, failed, by=_HELD, alike=alike)
+    cases.open_deliveries(session, [s.id for s in settlements if s.failure is not None], now)
     insert(
         session,
         attempts,
@@ -176,21 +178,21 @@ def settle(session: Session, settlements: Sequence[Settlement], now: datetime) -
         ],
     )
     finished = [s.id for s in settlements if s.state in ("done", "dropped")]
-    return let_go(session, finished)
+    return let_go(session, finished, now)
 
 
-def let_go(session: Session, finished: Sequence[int]) -> list[Ready]:
+def let_go(session: Session, finished: Sequence[int], now: datetime) -> list[Ready]:
     """Make ready the first waiting delivery behind each finished one."""
     if not finished:
         return []
     found = session.execute(statements.let_go(session.dialect.name), {"ids": list(finished)})
-    return [Ready(*row[:-1]) for row in found if row.state == "ready"]
+    return _ready_of(session, found.all(), now)
 
 
-def let_go_stranded(session: Session) -> list[Ready]:
+def let_go_stranded(session: Session, now: datetime) -> list[Ready]:
     """Make ready every waiting delivery that nothing unfinished stands before: the relay's net under `let_go`."""
     found = session.execute(statements.ready_first_waiting(deliveries.c.state == "waiting"))
-    return [Ready(*row[:-1]) for row in found if row.state == "ready"]
+    return _ready_of(session, found.all(), now)
 
 
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
@@ -239,6 +241,12 @@ def published_before(session: Session, target: str, domain: str, cls: str, momen
         .limit(most)
     )
     return [Ready(*row) for row in session.execute(query)]
+
+
+def _ready_of(session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[Ready]:
+    """Those of the returned rows that may go out; those that are parked come to the desk."""
+    cases.open_deliveries(session, [row.id for row in rows if row.state == "parked"], now)
+    return [Ready(*tuple(row)[:-1]) for row in rows if row.state == "ready"]
 
 
 def _read_claimed(session: Session, taken: set[int]) -> list[Claimed]:

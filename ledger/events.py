@@ -11,6 +11,7 @@ from sqlalchemy import Executable, Row, bindparam, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from canonical.failure import Failure, FailureClass
+from ledger import cases
 from ledger.many import change, one_of
 from ledger.rows import failure_values
 from ledger.schema import events
@@ -115,6 +116,7 @@ def settle(session: Session, ends: Iterable[EventEnd], now: datetime) -> None:
         if e.failure is not None
     ]
     change(session, events, failed, by=("id",), alike={"settled_at": now})
+    cases.open_events(session, [e.id for e in told if e.failure is not None], now)
 
 
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
@@ -168,7 +170,9 @@ def park_orphans(session: Session, received_before: datetime, now: datetime) -> 
         .values(state="parked", **failure_values(failure, now))
         .returning(events.c.id)
     )
-    return list(session.execute(query).scalars())
+    parked = list(session.execute(query).scalars())
+    cases.open_events(session, parked, now)
+    return parked
 
 
 _BURST = text(

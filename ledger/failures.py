@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import literal, select, union_all, update
+from sqlalchemy import select, update
 
+from ledger import cases
 from ledger.deliveries import Ready, let_go
 from ledger.delivery_statements import ready_columns
 from ledger.events import Waiting
@@ -38,20 +39,6 @@ class FailureKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """One row of the failure desk."""
-
-    key: FailureKey
-    cls: str
-    code: str
-    reason: str
-    remedy: str
-    where: str
-    what: str
-    failed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class ParkedDelivery:
     """What a parked delivery needs to be enriched anew: its target, document and version."""
 
@@ -61,29 +48,11 @@ class ParkedDelivery:
     body: str
 
 
-def listed(session: Session, most: int, cls: str | None = None) -> list[Parked]:
-    """Everything parked, newest first; ``cls`` narrows to one failure class."""
-    e, d, m = events.c, deliveries.c, dead_letters.c
-    parts = [
-        select(
-            literal("event").label("stage"), e.id, e.failure_class, e.failure_code, e.failure_reason, e.failure_remedy,
-            e.source.label("place"), e.topic.label("what"), e.failed_at,
-        ).where(e.state == "parked"),
-        select(
-            literal("delivery"), d.id, d.failure_class, d.failure_code, d.failure_reason, d.failure_remedy,
-            d.target, (d.operation + " " + d.business_key), d.failed_at,
-        ).where(d.state == "parked"),
-        select(
-            literal("message"), m.id, literal("malformed"), literal("message.") + m.reason,
-            literal("a message in ") + m.queue + literal(" could not be read as a task"),
-            literal("find out who published it; nothing of ours was in it"), m.family, m.queue, m.died_at,
-        ).where(m.state == "filed", m.task.is_(None)),
-    ]  # fmt: skip
-    whole = union_all(*parts).subquery()
-    query = select(whole).order_by(whole.c.failed_at.desc()).limit(most)
-    if cls:
-        query = query.where(whole.c.failure_class == cls)
-    return [Parked(FailureKey(row[0], row[1]), *row[2:]) for row in session.execute(query)]
+def lock_events(session: Session, ids: Sequence[int]) -> list[FailureKey]:
+    """Lock the parked ones of these events in one order: two that retry the same rows wait for each other, no deadlock."""
+    c = events.c
+    locked = select(c.id).where(c.id.in_(ids), c.state == "parked").order_by(c.id).with_for_update()
+    return [FailureKey("event", row_id) for row_id in session.execute(locked).scalars()]
 
 
 def retry_events(session: Session, ids: Sequence[int], now: datetime) -> list[Waiting]:
@@ -95,7 +64,9 @@ def retry_events(session: Session, ids: Sequence[int], now: datetime) -> list[Wa
         .values(state="accepted", published_at=None, waits_for=None, settled_at=None, **failure_values(None, now))
         .returning(c.id, c.domain, c["class"], c.received_at)
     )
-    return [Waiting(*row) for row in session.execute(statement)]
+    back = [Waiting(*row) for row in session.execute(statement)]
+    cases.close(session, "event", [row.id for row in back], now)
+    return back
 
 
 def parked_deliveries(session: Session, ids: Sequence[int]) -> list[ParkedDelivery]:
@@ -115,6 +86,7 @@ def parked_deliveries(session: Session, ids: Sequence[int]) -> list[ParkedDelive
 def retry_delivery(session: Session, delivery_id: int, references: Mapping[str, Mapping[str, str]], now: datetime) -> list[Ready]:
     """Give a parked delivery back to work with fresh references and attempts. Its doubt stays: it is looked up first."""
     c = deliveries.c
+    cases.close(session, "delivery", [delivery_id], now)
     statement = (
         update(deliveries)
         .where(c.id == delivery_id, c.state == "parked")
@@ -132,6 +104,13 @@ def retry_delivery(session: Session, delivery_id: int, references: Mapping[str, 
     return [Ready(*row) for row in session.execute(statement)]
 
 
+def lower(session: Session, delivery_ids: Sequence[int], event_ids: Sequence[int]) -> None:
+    """Have rows that are replayed by a job served as class low, behind live traffic."""
+    for table, ids in ((deliveries, delivery_ids), (events, event_ids)):
+        if ids:
+            session.execute(update(table).where(table.c.id.in_(ids)).values({"class": "low"}))
+
+
 def drop_delivery(session: Session, delivery_id: int, reason: str, now: datetime) -> tuple[bool, list[Ready]]:
     """Give a parked delivery up for good: its effect was made by hand, or is not wanted. Its successors may go.
 
@@ -141,19 +120,23 @@ def drop_delivery(session: Session, delivery_id: int, reason: str, now: datetime
     given_up = {"state": "dropped", "settled_at": now, "failure_remedy": f"given up: {reason}"}
     statement = update(deliveries).where(c.id == delivery_id, c.state == "parked").values(**given_up).returning(c.id)
     dropped = list(session.execute(statement).scalars())
-    return bool(dropped), let_go(session, dropped)
+    cases.close(session, "delivery", dropped, now)
+    return bool(dropped), let_go(session, dropped, now)
 
 
 def drop_event(session: Session, event_id: int, reason: str, now: datetime) -> bool:
     """Give a parked event up for good; ``reason`` takes the place of the remedy."""
     c = events.c
     given_up = {"state": "dropped", "settled_at": now, "failure_remedy": f"given up: {reason}"}
-    statement = update(events).where(c.id == event_id, c.state == "parked").values(**given_up)
-    return session.execute(statement).rowcount > 0
+    statement = update(events).where(c.id == event_id, c.state == "parked").values(**given_up).returning(c.id)
+    dropped = list(session.execute(statement).scalars())
+    cases.close(session, "event", dropped, now)
+    return bool(dropped)
 
 
-def drop_message(session: Session, letter_id: int) -> bool:
+def drop_message(session: Session, letter_id: int, now: datetime) -> bool:
     """Take a dead message off the desk."""
     c = dead_letters.c
     statement = update(dead_letters).where(c.id == letter_id, c.state == "filed").values(state="dropped")
+    cases.close(session, "message", [letter_id], now)
     return session.execute(statement).rowcount > 0

@@ -59,6 +59,8 @@ class Name(StrEnum):
     DEAD_RECORD_FAILED = "dead.record.failed"
     FAILURE_REPLAY_DONE = "failure.replay.done"
     FAILURE_DROP_DONE = "failure.drop.done"
+    JOB_END_DONE = "job.end.done"
+    JOB_WORK_FAILED = "job.work.failed"
 
     # What everything stands on.
     BROKER_CONNECTION_LOST = "broker.connection.lost"

@@ -86,7 +86,7 @@ class Relay:
 
     def _stranded(self) -> list[Letter]:
         with self._context.ledger.write() as session:
-            return letters_for_deliveries(ledger.deliveries.let_go_stranded(session))
+            return letters_for_deliveries(ledger.deliveries.let_go_stranded(session, self._context.now()))
 
     def _lost(self) -> list[Letter]:
         """Rows whose confirmed message is nowhere: their queue is empty and they are long published."""

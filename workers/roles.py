@@ -67,7 +67,8 @@ def stop_on_signals() -> threading.Event:
 
 
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
-    """Sweep until a signal comes; also tells the backlog to Prometheus."""
+    """Sweep and run the failure desk's jobs until a signal comes; also tells the backlog to Prometheus."""
+    from workers.jobs import JobRunner
     from workers.lane_metrics import backlog_of, lanes_of
     from workers.lanes import Lookout
     from workers.relay import Relay
@@ -78,7 +79,15 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger, settings.fleet.families)))
     measured.show(lanes.lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
-    _until_stopped("relay", context, relay.run, ready_file)
+    jobs = JobRunner(context)
+
+    def run(stop: threading.Event) -> None:
+        beside = threading.Thread(target=jobs.run, args=(stop,), name="jobs")
+        beside.start()
+        relay.run(stop)
+        beside.join(30)
+
+    _until_stopped("relay", context, run, ready_file)
 
 
 def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:

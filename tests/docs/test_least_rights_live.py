@@ -16,6 +16,7 @@ from adapters.throttle.base import Ask, Denied, Granted, Limit
 from adapters.throttle.redis import RedisThrottle, connect
 from canonical.outcome import Uncertain
 from ledger import migrate
+from ledger.actions import Actor
 from ledger.failures import FailureKey
 from ledger.session import Ledger
 from tasks.replay import retry
@@ -50,7 +51,7 @@ def test_the_processes_work_with_the_rights_of_the_page(app_url: str) -> None:
         world.prepare(*world.tell(an_order(), an_order(told_at=1, note="new"), a_return(), unknown))
         world.work()
         ((parked,),) = world.rows("select id from deliveries where state = 'parked'")
-        retry(world.context, [FailureKey.read(f"d{parked}")])
+        retry(world.context, [FailureKey.read(f"d{parked}")], Actor("test", ""))
         with world.ledger.write() as session:
             ledger.controls.put(session, "paused.orders", {}, world.clock.now())
             assert ledger.controls.remove(session, "paused.orders")

@@ -25,6 +25,7 @@ FLEET_TABLES: dict[str, type[BaseModel]] = {
     "classes": fleet.ClassRule,
     "pools": fleet.Pool,
     "weights": fleet.FamilyWeights,
+    "desk": fleet.DeskRule,
     "waits": fleet.Waits,
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from adapters.erps.memory import Crash
+from ledger.actions import Actor
 from ledger.failures import FailureKey
 from routing.letters import Letter
 from tasks.replay import retry
@@ -151,8 +152,8 @@ def test_retrying_twice_posts_once(world: World) -> None:
     world.work()
     key = FailureKey("delivery", 1)
 
-    assert retry(world.context, [key, key]).retried == (key,)
-    assert retry(world.context, [key]).retried == ()
+    assert retry(world.context, [key, key], Actor("test", "")).retried == (key,)
+    assert retry(world.context, [key], Actor("test", "")).retried == ()
     world.work()
 
     assert len(world.erp.effects) == 1

@@ -6,6 +6,7 @@ import pytest
 
 from adapters.erps.memory import Effect
 from canonical.outcome import Rejected, Throttled, Unavailable
+from ledger.actions import Actor
 from ledger.failures import FailureKey
 from tasks.replay import drop, retry
 from tests.documents import a_return, a_shipment, an_order
@@ -116,13 +117,13 @@ def test_an_unknown_sku_parks_its_order_until_the_cross_reference_is_set(world: 
     ((row_id, reason, remedy),) = world.rows("select id, failure_reason, failure_remedy from deliveries")
     assert "NEW-SKU" in str(reason)
     assert "millrace crossrefs set sandbox item NEW-SKU" in str(remedy)
-    assert retry(world.context, [FailureKey("delivery", int(str(row_id)))]).retried == ()
+    assert retry(world.context, [FailureKey("delivery", int(str(row_id)))], Actor("test", "")).retried == ()
 
     with world.ledger.write() as session:
         ledger.crossrefs.put(session, [CrossRef(TARGET, "item", "*", "NEW-SKU", "777")], world.clock.now())
     key = FailureKey("delivery", int(str(row_id)))
-    assert retry(world.context, [key]).retried == (key,)
-    assert retry(world.context, [key]).left == ((key, "it is not parked (any more)"),)
+    assert retry(world.context, [key], Actor("test", "")).retried == (key,)
+    assert retry(world.context, [key], Actor("test", "")).left == ((key, "it is not parked (any more)"),)
     world.work()
 
     assert effects(world) == [("order.create", 1)]
@@ -133,8 +134,8 @@ def test_a_dropped_delivery_lets_what_waits_behind_it_go(world: World) -> None:
     world.prepare(*world.tell(an_order(), a_shipment()))
     world.work()
 
-    assert drop(world.context, FailureKey("delivery", 1), "posted by hand")
-    assert not drop(world.context, FailureKey("delivery", 1), "again")
+    assert drop(world.context, FailureKey("delivery", 1), Actor("test", "posted by hand"))
+    assert not drop(world.context, FailureKey("delivery", 1), Actor("test", "again"))
     assert world.rows("select failure_remedy from deliveries where id = 1") == [("given up: posted by hand",)]
     world.work()
 

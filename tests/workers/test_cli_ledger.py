@@ -105,7 +105,8 @@ def test_failures_are_listed_shown_retried_and_dropped_by_the_key_that_is_shown(
 
     assert len(listed) == 2
     assert (shown["key"], shown["remedy"]) == (delivery, "add the customer")
-    assert planned == [delivery]
+    assert (planned["count"], planned["orders"], planned["first"]) == (1, 1, [delivery])
+    assert planned["money"] == {"USD": "10.00"}
     assert retried == {"retried": [delivery], "left": {}}
     assert again.code == 1
     assert "it is not parked (any more)" in again.err

@@ -10,7 +10,7 @@ import pytest
 from kombu import Connection
 
 from config.topology import load_topology
-from ledger.failures import listed
+from ledger.desk import Filter, listed
 from routing.declare import declare
 from routing.letters import Letter
 from routing.publish import BrokerPublisher
@@ -102,7 +102,7 @@ def test_garbage_in_a_dead_queue_is_filed_and_shown(world: World, rabbit: Rabbit
         wait_until(lambda: world.rows("select 1 from dead_letters"))
 
     with world.ledger.read() as session:
-        [shown] = listed(session, 10)
+        [shown] = listed(session, (), Filter(), world.clock.now(), 10)
     assert str(shown.key) == "m1"
     assert shown.cls == "malformed"
 

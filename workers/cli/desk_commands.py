@@ -1,4 +1,4 @@
-"""Runs `millrace failures|crossrefs|weights`: the failure desk, the master data it asks for, and the weights in force."""
+"""Runs `millrace crossrefs|weights`: the master data that the failure desk asks for, and the weights in force."""
 
 import csv
 from collections.abc import Iterable
@@ -10,100 +10,17 @@ import typer
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.lanes_names import By, LaneName, checked_lane, operator
 from workers.cli.moments import seconds, span
-from workers.cli.output import Json, Most, fail, say, show_fields, show_json, show_rows, show_table
-from workers.cli.wiring import changing, context, reading, settings
+from workers.cli.output import Json, Most, fail, say, show_json, show_rows, show_table
+from workers.cli.wiring import changing, reading, settings
 
-failures = typer.Typer(help="What is parked, and giving it back to work.", epilog=EPILOG, no_args_is_help=True)
 crossrefs = typer.Typer(help="What our keys are called at each target.", epilog=EPILOG, no_args_is_help=True)
 weights = typer.Typer(help="How lanes serve their classes.", epilog=EPILOG, no_args_is_help=True)
 
-FailureClass = Literal["malformed", "rejected", "exhausted", "poison", "defect", "orphan"]
 RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
-Key = Annotated[str, typer.Argument(help="e12 an event, d34 a delivery, m5 a dead message.", show_default=False)]
 Turns = Annotated[int, typer.Option(min=1, max=1_000)]
 
 _COLUMNS = ("target", "kind", "source", "key", "remote_id")
 _LONGEST = {"target": 48, "source": 48, "key": 190, "remote_id": 120}
-
-
-@failures.command("list", epilog="Example: millrace failures list --class rejected")
-def list_failures(
-    cls: Annotated[FailureClass | None, typer.Option("--class", help="Only this class.")] = None,
-    most: Most = 50,
-    as_json: Json = False,
-) -> None:
-    """Show what is parked, newest first, with the reason and the remedy."""
-    import ledger.failures
-
-    with reading() as session:
-        rows = ledger.failures.listed(session, most, cls)
-    columns = {"key": "key", "cls": "class", "code": "code", "where": "where", "what": "what"}
-    columns |= {"failed_at": "since", "reason": "reason", "remedy": "remedy"}
-    show_rows(rows, columns, as_json=as_json, none="nothing is parked")
-
-
-@failures.command("show", epilog="Example: millrace failures show d34")
-def show_failure(key: Key, as_json: Json = False) -> None:
-    """Show one parked row."""
-    import ledger.failures
-
-    wanted = _read_keys([key])[0]
-    with reading() as session:
-        row = next((r for r in ledger.failures.listed(session, 10_000) if r.key == wanted), None)
-    if row is None:
-        fail(f"{key} is not parked (any more); see millrace failures list", Exit.NOT_FOUND)
-    show_fields(row, as_json=as_json)
-
-
-@failures.command("retry", epilog="Examples: millrace failures retry d34 e12   millrace failures retry --all --class exhausted")
-def retry_failures(
-    keys: Annotated[list[str] | None, typer.Argument(help="e12 an event, d34 a delivery.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that is parked (of --class).")] = False,
-    cls: Annotated[FailureClass | None, typer.Option("--class", help="With --all: only this class.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be retried.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Give parked rows back to work, with fresh cross-references. Submitting one twice acts once."""
-    import ledger.failures
-    from tasks.replay import retry
-
-    if bool(keys) == every:
-        fail("name rows (d34 e12), or say --all", Exit.USAGE)
-    wanted = _read_keys(keys or [])
-    if every:
-        with reading() as session:
-            wanted = [row.key for row in ledger.failures.listed(session, 10_000, cls) if row.key.stage != "message"]
-    if dry_run:
-        return show_json([str(k) for k in wanted]) if as_json else say(f"would retry {len(wanted)}: {' '.join(map(str, wanted))}")
-    with context() as tools:
-        done = retry(tools, wanted)
-    if as_json:
-        show_json({"retried": [str(k) for k in done.retried], "left": {str(k): why for k, why in done.left}})
-    else:
-        say(f"retried {len(done.retried)}, left {len(done.left)}")
-        for key, why in done.left:
-            say(f"  {key}: {why}")
-    if done.left:
-        raise typer.Exit(int(Exit.PARTIAL if done.retried else Exit.FAILED))
-    return None
-
-
-@failures.command("drop", epilog="Example: millrace failures drop d34 --reason 'posted by hand'")
-def drop_failure(
-    key: Key, reason: Annotated[str, typer.Option(help="Why it is given up; kept with the row.")], as_json: Json = False
-) -> None:
-    """Give a parked row up for good; what waited behind it goes on."""
-    from tasks.replay import drop
-
-    wanted = _read_keys([key])[0]
-    with context() as tools:
-        dropped = drop(tools, wanted, reason)
-    if not dropped:
-        fail(f"{key} is not parked (any more); see millrace failures list", Exit.NOT_FOUND)
-    if as_json:
-        show_json({"dropped": key, "reason": reason})
-    else:
-        say(f"dropped {key}: {reason}")
 
 
 @crossrefs.command("set", epilog="Example: millrace crossrefs set netsuite item SKU-1 501")
@@ -196,15 +113,6 @@ def set_weights(
     with changing(loaded) as session:
         lane_actions.set_values(session, family, who, datetime.now(UTC), {"weights": told.model_dump()})
     say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}, and what waits {aged_after}")
-
-
-def _read_keys(texts: list[str]) -> list:  # type: ignore[type-arg]  # of FailureKey, imported late
-    from ledger.failures import FailureKey
-
-    try:
-        return [FailureKey.read(text) for text in texts]
-    except ValueError as error:
-        fail(str(error), Exit.USAGE)
 
 
 def _wrong_in(row: tuple[str, ...]) -> str | None:

@@ -7,8 +7,11 @@ import typer
 
 from workers.cli.config_commands import config
 from workers.cli.demo_command import demo
-from workers.cli.desk_commands import crossrefs, failures, weights
+from workers.cli.desk_commands import crossrefs, weights
+from workers.cli.edit_commands import add_edit_commands
 from workers.cli.exits import EPILOG, Exit
+from workers.cli.failure_commands import failures
+from workers.cli.job_commands import jobs
 from workers.cli.lanes_commands import lanes
 from workers.cli.ledger_commands import deliveries, documents, events
 from workers.cli.output import Json, say, show_json
@@ -32,7 +35,9 @@ app.add_typer(topology, name="topology")
 app.add_typer(events, name="events")
 app.add_typer(documents, name="documents")
 app.add_typer(deliveries, name="deliveries")
+add_edit_commands(failures)
 app.add_typer(failures, name="failures")
+app.add_typer(jobs, name="jobs")
 app.add_typer(crossrefs, name="crossrefs")
 app.add_typer(weights, name="weights")
 app.add_typer(lanes, name="lanes")

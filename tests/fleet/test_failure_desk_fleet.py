@@ -1,0 +1,78 @@
+"""The failure desk on a running fleet: a parked group edited by one rule and replayed at a ramp is at the ERP, once each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.erps.netsuite.keys import order_key
+from ledger.crossrefs import CrossRef
+from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.shopify import an_order
+from tests.fleet.test_deaths import FLEET
+from tests.live import Rabbit, wait_until
+from tests.workers.command_line import Ended, millrace
+from workers.sandbox.judge import ExpectedEffect, judge
+
+pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
+
+WRONG, RIGHT = 14, 6
+
+
+@pytest.fixture
+def urls(rabbit: Rabbit, redis_url: str, sqlite_url: str) -> dict[str, str]:
+    return {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": sqlite_url}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, urls: dict[str, str]) -> Iterator[TestFleet]:
+    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
+    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as running:
+        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
+        running.put_crossrefs(refs)
+        yield running
+
+
+def test_a_parked_group_edited_and_replayed_at_a_ramp_is_at_the_erp_once_each(
+    fleet: TestFleet, urls: dict[str, str], tmp_path: Path
+) -> None:
+    def run(*words: str) -> Ended:
+        given = {name.upper(): url for name, url in urls.items()}
+        return millrace(*words, FLEET_FILE=str(tmp_path / "fleet.toml"), **given)
+
+    def standing() -> str:
+        state: str = run("jobs", "show", job, "--json").json["state"]
+        return state
+
+    for number in range(1, WRONG + 1):
+        assert fleet.shop.send("orders/create", _of(an_order(number), "OLD-1")) == 200
+    fleet.wait_for_states({"parked": WRONG})
+    [group] = run("failures", "groups", "--json").json
+    words = ("failures", "patch", "--group", group["group"], "--set", "lines[sku=OLD-1].sku=SKU-0001", "--why", "renamed")
+    job = str(run(*words, "--ramp", "1,4,100", "--rate", "20", "--yes", "--json").json["job"])
+    again = str(run("failures", "retry", "--all", "--yes", "--json").json["job"])
+    for number in range(WRONG + 1, WRONG + RIGHT + 1):
+        assert fleet.shop.send("orders/create", an_order(number)) == 200
+
+    wait_until(lambda: standing() == "done", 120)
+    fleet.wait_for_states({"done": WRONG + RIGHT}, 60)
+    steered = run("jobs", "stop", again)
+
+    verdict = judge(fleet.running.folder / "sandbox-erp.jsonl", _expected())
+    assert (group["count"], group["code"]) == (WRONG, "crossref.missing")
+    assert verdict.clean, verdict
+    assert fleet.rows("select distinct rung from job_items where state = 'done' order by rung") == [(0,), (1,), (2,)]
+    assert fleet.rows("select count(*) from edits") == [(WRONG,)]
+    assert run("failures", "list", "--json").json == []
+    assert steered.code in (0, 4)
+
+
+def _of(order: dict[str, Any], sku: str) -> dict[str, Any]:
+    return order | {"line_items": [line | {"sku": sku} for line in order["line_items"]]}
+
+
+def _expected() -> list[ExpectedEffect]:
+    """Edited orders are posted in their second version, the others in their first."""
+    versions = {number: "2" if number <= WRONG else "1" for number in range(1, WRONG + RIGHT + 1)}
+    return [ExpectedEffect("salesOrder", order_key("shopify", str(number)), version) for number, version in versions.items()]

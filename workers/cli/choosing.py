@@ -1,0 +1,102 @@
+"""Runs what the failure desk's commands share: choosing cases by conditions, moments as people write them, who acts and why."""
+
+import getpass
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.output import fail
+
+if TYPE_CHECKING:
+    from ledger.actions import Actor
+    from ledger.desk import Filter
+    from ledger.failures import FailureKey
+
+FailureClass = Literal["malformed", "rejected", "exhausted", "poison", "defect", "orphan"]
+Key = Annotated[str, typer.Argument(help="e12 an event, d34 a delivery, m5 a dead message.", show_default=False)]
+Keys = Annotated[list[str], typer.Argument(help="e12 an event, d34 a delivery, m5 a dead message.", show_default=False)]
+Cls = Annotated[FailureClass | None, typer.Option("--class", help="Only this class.")]
+Code = Annotated[str | None, typer.Option(help="Only this code; its beginning with * at the end.")]
+TargetName = Annotated[str | None, typer.Option("--target", help="Only deliveries to this target.")]
+SourceName = Annotated[str | None, typer.Option("--source", help="Only what this source told.")]
+OperationName = Annotated[str | None, typer.Option("--operation", help="Only this operation or topic; its beginning with *.")]
+OwnerName = Annotated[str | None, typer.Option("--owner", help="Only what belongs to this owner.")]
+GroupName = Annotated[str | None, typer.Option("--group", help="Only this group of causes, see failures groups.")]
+Text = Annotated[str | None, typer.Option("--text", help="Only with this text in cause, code or business key.")]
+Since = Annotated[str | None, typer.Option(help="Failed last at or after: 2h, 3d (ago) or 2026-11-27T09:00Z.")]
+Until = Annotated[str | None, typer.Option(help="Failed last before: as --since.")]
+By = Annotated[str, typer.Option("--by", help="Who does it; kept. The login name if not given.")]
+Why = Annotated[str, typer.Option("--why", help="Why; kept.")]
+
+_SPAN = re.compile(r"([0-9]{1,6})([smhd])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def filter_of(
+    *, cls: str | None = None, since: str | None = None, until: str | None = None, overdue: bool = False, archived: bool = False,
+    **words: str | None,
+) -> "Filter":  # fmt: skip
+    """The filter that a command's options give."""
+    from ledger.desk import Filter
+
+    told = {name: value for name, value in words.items() if value}
+    return Filter(
+        cls=cls, since=ago(since), until=ago(until), overdue=overdue, archived=archived,
+        code=told.get("code"), target=told.get("target"), source=told.get("source"), operation=told.get("operation"),
+        owner=told.get("owner"), group=told.get("group"), text=told.get("text"),
+    )  # fmt: skip
+
+
+def ago(told: str | None) -> datetime | None:
+    """A moment: ``2h`` before now, or as ISO 8601 with its zone."""
+    return _moment(told, -1)
+
+
+def ahead(told: str | None) -> datetime | None:
+    """A moment: ``2h`` after now, or as ISO 8601 with its zone."""
+    return _moment(told, 1)
+
+
+def actor(by: str, why: str, *, needed: bool = False) -> "Actor":
+    """Who acts and why; without a reason where one is needed the command ends with code 2."""
+    from ledger.actions import Actor
+
+    if needed and not why.strip():
+        fail("say why: --why '...' is kept with what is changed", Exit.USAGE)
+    return Actor((by or _login())[:80], why)
+
+
+def read_keys(texts: Sequence[str]) -> "list[FailureKey]":
+    """The keys given; a wrong one ends the command with code 2."""
+    from ledger.failures import FailureKey
+
+    try:
+        return [FailureKey.read(text) for text in texts]
+    except ValueError as error:
+        fail(str(error), Exit.USAGE)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        fail("this login has no name; say --by", Exit.USAGE)
+
+
+def _moment(told: str | None, sign: int) -> datetime | None:
+    if told is None:
+        return None
+    span = _SPAN.fullmatch(told)
+    if span:
+        return datetime.now(UTC) + sign * timedelta(seconds=int(span[1]) * _UNIT_S[span[2]])
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        fail(f"{told!r} is no moment: write 30m, 2h, 3d or 2026-11-27T09:00Z", Exit.USAGE)
+    if moment.tzinfo is None:
+        fail(f"{told!r} has no zone: write 2026-11-27T09:00Z or +01:00", Exit.USAGE)
+    return moment
