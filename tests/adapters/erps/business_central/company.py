@@ -12,11 +12,9 @@ from adapters.erps.base import Account, Operation, References
 from adapters.erps.business_central.adapter import build_business_central
 from adapters.erps.business_central.keys import order_key, return_key
 from adapters.http.client import Client
-from adapters.throttle.base import Limit
-from adapters.throttle.local import LocalThrottle
 from canonical.shipment import Shipment
 from tests.adapters.erps.bench import Document
-from tests.adapters.erps.netsuite.account import PERMIT_CALLS, TOKEN, NetSuiteBench, RunningSandbox
+from tests.adapters.erps.netsuite.account import TOKEN, NetSuiteBench, RunningSandbox
 from tests.live import wait_until
 from workers.sandbox.business_central.service import COMPANY
 from workers.sandbox.journal import Entry
@@ -70,7 +68,6 @@ class BusinessCentralBench(NetSuiteBench):
         self.account = Account("company", self.sandbox.url, self.secret, 2.0, 5.0, self.options)
         self.erp = build_business_central(self.account)
         self.client = Client(self.erp.http)
-        self.throttle = LocalThrottle(Limit(burst=PERMIT_CALLS))
 
     def commits(self, document: Document) -> list[Entry]:
         source, key = document.source, document.key

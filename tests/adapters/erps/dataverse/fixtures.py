@@ -9,11 +9,9 @@ from adapters.erps.base import Account, Operation, References
 from adapters.erps.dataverse.adapter import build_dataverse
 from adapters.erps.dataverse.sales import order_key
 from adapters.http.client import Client
-from adapters.throttle.base import Limit
-from adapters.throttle.local import LocalThrottle
 from tests.adapters.erps.bench import Document
 from tests.adapters.erps.business_central.company import running_service
-from tests.adapters.erps.netsuite.account import PERMIT_CALLS, NetSuiteBench, RunningSandbox
+from tests.adapters.erps.netsuite.account import NetSuiteBench, RunningSandbox
 from workers.sandbox.dataverse.service import ACCOUNT, PRICE_LIST, PRODUCTS, UNIT
 from workers.sandbox.journal import Entry
 
@@ -40,7 +38,6 @@ class DataverseBench(NetSuiteBench):
         self.account = Account("environment", self.sandbox.url, self.secret, 2.0, 5.0, self.options)
         self.erp = build_dataverse(self.account)
         self.client = Client(self.erp.http)
-        self.throttle = LocalThrottle(Limit(burst=PERMIT_CALLS))
 
     def commits(self, document: Document) -> list[Entry]:
         wanted = ("salesorders", order_key(document.source, document.key))
