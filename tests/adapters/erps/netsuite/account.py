@@ -164,7 +164,7 @@ class NetSuiteBench:
         return Posting(1, operation, version, document, order, self.references, None, 1, "correlation-1")
 
     def caller(self, calls: int = PERMIT_CALLS) -> Caller:
-        # A limiter of its own for each posting: what one answer taught would hold up the next, and the adapter is the matter here.
+        # A limiter of its own for each posting: what one answer taught would hold up the next one.
         throttle = LocalThrottle(Limit(burst=PERMIT_CALLS))
         permit = throttle.acquire(Ask(calls))
         assert isinstance(permit, Granted)
