@@ -87,10 +87,17 @@ def test_a_reset_after_the_request_was_read_is_lost(server: Server) -> None:
 
 
 def test_a_reset_before_the_first_byte_was_written_is_not_sent(server: Server) -> None:
-    server.talks = [lambda peer: peer.reset()]
+    connected = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        connected.wait(5)
+        peer.reset()
+
+    server.talks = [talk]
     target = Target("books", server.url)
     connection = connect(target, None)
     assert isinstance(connection, Connection)
+    connected.set()
     server.wait_ended(1)
     deadline = time.monotonic() + 5
     while connection.quiet():
