@@ -83,7 +83,7 @@ def test_migrating_makes_tables_and_topology_and_again_is_harmless(secrets: Path
 
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     assert "ledger went from empty to" in first.stderr
-    assert "deliver.sandbox.high" in first.stdout
+    assert "deliver.sandbox.orders.high" in first.stdout
 
 
 @pytest.mark.parametrize("name", WORKING)

@@ -24,7 +24,7 @@ from tests.docs.pages import page
 from tests.live import Rabbit, broker_api, wait_until
 from workers.roles import topology_of
 
-LETTERS = [*prepare_letters("orders", "high", [1]), Letter("deliver.sandbox.high", "deliver", (1,), "x", rung_s=1)]
+LETTERS = [*prepare_letters("orders", "high", [1]), Letter("deliver.sandbox.orders.high", "deliver", (1,), "x", rung_s=1)]
 UrlOf = Callable[[str], str]
 
 
