@@ -28,7 +28,7 @@ LIMIT = Limit(50, 10, 10)
 def world(postgres_url: str) -> Iterator[World]:
     with a_world(postgres_url) as made:
         made.clock.at = now() - timedelta(seconds=20)
-        made.prepare(*made.tell(an_order("1001"), an_order("1002"), an_order("1003"), cls="high"))
+        made.prepare(*made.tell(an_order("1001"), an_order("1002"), an_order("1003")))
         yield made
 
 
@@ -100,7 +100,7 @@ def test_the_pace_is_that_of_the_last_half_minute(world: World) -> None:
 def test_the_backlog_of_the_metrics_names_families_and_states(world: World) -> None:
     samples = list(backlog_of(world.ledger, world.context.fleet.families))
 
-    assert {(one.family.removesuffix(".orders"), one.cls, one.waiting) for one in samples} == {(LANE, "high", 3)}
+    assert {(one.family.removesuffix(".orders"), one.cls, one.waiting) for one in samples} == {(LANE, "normal", 3)}
     assert all(one.oldest_age_s is not None and 15 < one.oldest_age_s < 120 for one in samples)
 
 
