@@ -125,7 +125,7 @@ def run_worker(
     """Work on one pool's families until a signal comes. Raises ConfigError."""
     from tasks.celery_tasks import register
     from workers.app import make_app, make_worker, use_own_logging, when_ready
-    from workers.fetch.parts import PART_S, Rules
+    from workers.fetch.parts import SLOT_FREE_S, Rules
     from workers.fetch.permits import PermitBook
     from workers.plan import LedgerPlan
 
@@ -144,7 +144,7 @@ def run_worker(
         plan=LedgerPlan(parent.ledger, settings.fleet),
         permits=permits,
         rules={
-            names.lane(name): Rules(t.bundle, PART_S, build_limit(name, t), partial(batch_of, parent.erps[name]))
+            names.lane(name): Rules(t.bundle, SLOT_FREE_S, build_limit(name, t), partial(batch_of, parent.erps[name]))
             for name, t in settings.fleet.targets.items()
         },
     )

@@ -17,7 +17,7 @@ from adapters.throttle.local import LocalThrottle
 from routing import names
 from routing.weights import Weights
 from workers.app import make_app, make_worker
-from workers.fetch.parts import PART_S, Rules
+from workers.fetch.parts import SLOT_FREE_S, Rules
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import FetchPlan, Gate
 
@@ -121,7 +121,9 @@ def main() -> None:
         families=told["families"],
         plan=FilePlan(folder / "plan.json"),
         permits=permits,
-        rules={names.lane(target): Rules(told["bundle"], PART_S, Limit(**limit)) for target, limit in told["limits"].items()},
+        rules={
+            names.lane(target): Rules(told["bundle"], SLOT_FREE_S, Limit(**limit)) for target, limit in told["limits"].items()
+        },
         task_events=told["events"],
     )
     register(app, folder, permits, told["service_s"])

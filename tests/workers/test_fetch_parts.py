@@ -13,7 +13,7 @@ from adapters.throttle.base import Denied, Limit
 from routing import names
 from workers.fetch.delivered import Delivered, Ending
 from workers.fetch.lane import Lane
-from workers.fetch.parts import AHEAD_S, PART_S, Parts, Rules
+from workers.fetch.parts import AHEAD_S, PART_MOST_S, SLOT_FREE_S, Parts, Rules
 from workers.fetch.plan import Gate
 
 LANE = names.lane("erp")
@@ -109,48 +109,55 @@ def test_a_message_whose_part_is_to_be_run_again_goes_back_whole() -> None:
     assert (handed_out, answers.said, message.clean) == (0, ["requeue"], False)
 
 
-def test_without_a_rate_a_part_is_what_runs_in_its_time() -> None:
-    parts = Parts({LANE: Rules(bundle=50, part_s=PART_S)})
+@pytest.mark.parametrize(
+    ("slots", "concurrency", "part_s"),
+    [(1, None, SLOT_FREE_S), (10, None, 10 * SLOT_FREE_S), (10, 5, 5 * SLOT_FREE_S), (1000, None, PART_MOST_S)],
+)
+def test_without_a_rate_parts_are_as_large_as_lets_one_of_the_slots_come_free_soon(
+    slots: int, concurrency: int | None, part_s: float
+) -> None:
+    row_s = 0.021
+    parts = Parts({LANE: Rules(50, SLOT_FREE_S, Limit(concurrency=concurrency))})
     message = _message(50)
 
-    first = parts.rows(LANE, message)
+    first = parts.rows(LANE, message, slots)
     for _ in range(30):
-        parts.ended(LANE, "order.create", 10, 10 * 0.02)
+        parts.ended(LANE, "order.create", 10, 10 * row_s)
 
     assert first == 1
-    assert parts.rows(LANE, message) == pytest.approx(PART_S / 0.02, abs=1)
+    assert parts.rows(LANE, message, slots) == max(1, int(part_s / row_s))
     assert parts.calls(LANE, message, 10) == 10
 
 
 def test_a_part_takes_no_more_than_the_bundle_the_rate_and_what_waits() -> None:
-    parts = Parts({LANE: Rules(8, PART_S, Limit(rate_per_s=50)), "deliver.free": Rules(8, PART_S)})
+    parts = Parts({LANE: Rules(8, SLOT_FREE_S, Limit(rate_per_s=50)), "deliver.free": Rules(8, SLOT_FREE_S)})
     message = _message(50, calls=100)
     for lane in (LANE, "deliver.free"):
         parts.ended(lane, "order.create", 10, 0.001)
 
-    assert (parts.rows(LANE, message), parts.calls(LANE, message, 1)) == (1, 1)
-    assert parts.rows("deliver.free", message) == 8
+    assert (parts.rows(LANE, message, 4), parts.calls(LANE, message, 1)) == (1, 1)
+    assert parts.rows("deliver.free", message, 4) == 8
     message.cut(45)
-    assert parts.rows("deliver.free", message) == 5
+    assert parts.rows("deliver.free", message, 4) == 5
 
 
 def test_the_limit_of_the_plan_and_of_an_operation_bound_a_part() -> None:
     inner = Limit(rate_per_s=3 / AHEAD_S)
-    parts = Parts({LANE: Rules(50, PART_S, Limit(operations={"order.create": inner}))})
+    parts = Parts({LANE: Rules(50, SLOT_FREE_S, Limit(operations={"order.create": inner}))})
     message = _message(50)
     parts.ended(LANE, "order.create", 10, 0.001)
-    by_operation = parts.rows(LANE, message)
+    by_operation = parts.rows(LANE, message, 4)
 
     parts.follow({"erp": Limit(rate_per_s=2 / AHEAD_S)})
 
-    assert (by_operation, parts.rows(LANE, message)) == (3, 2)
+    assert (by_operation, parts.rows(LANE, message, 4)) == (3, 2)
 
 
 def test_a_batch_call_carries_what_it_may_and_asks_for_one_call() -> None:
-    parts = Parts({LANE: Rules(8, PART_S, Limit(rate_per_s=5), batch_of={"order.create": 40}.__getitem__)})
+    parts = Parts({LANE: Rules(8, SLOT_FREE_S, Limit(rate_per_s=5), batch_of={"order.create": 40}.__getitem__)})
     message = _message(50)
 
-    assert (parts.rows(LANE, message), parts.calls(LANE, message, 40)) == (40, 1)
+    assert (parts.rows(LANE, message, 4), parts.calls(LANE, message, 40)) == (40, 1)
 
 
 def test_a_refusal_for_one_operation_closes_that_one_only() -> None:

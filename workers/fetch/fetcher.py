@@ -240,6 +240,10 @@ class Fetcher:
             limit -= max(1, limit // _KEPT_FOR_OTHERS)
         return CLASSES if len(lane.running) < limit else ()
 
+    def _slots(self, lane: Lane) -> int:
+        """Parts of a lane that may run side by side here."""
+        return _PREPARING_AT_ONCE if lane.target is None and self._hands.in_process else max(1, self._hands.limit())
+
     def _may_go(self, message: Delivered, now: float) -> bool:
         lane = self._lane(message.queue)
         return lane.open(now) and lane.allows(message.operation, now)
@@ -247,7 +251,7 @@ class Fetcher:
     def _cut(self, message: Delivered) -> Part | None:
         """The next part of a message, with its permit where it needs one; None if there is none to be had."""
         lane = self._lane(message.queue)
-        rows = self._parts.rows(lane.name, message)
+        rows = self._parts.rows(lane.name, message, self._slots(lane))
         if lane.target is None:
             return self._begin(lane, message.cut(rows), None)
         ask = Ask(self._parts.calls(lane.name, message, rows), message.operation, lane.scale)

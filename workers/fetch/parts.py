@@ -8,11 +8,14 @@ from routing import names
 from routing.letters import MOST_ROWS
 from workers.fetch.delivered import Delivered
 
-PART_S = 0.2
-"""A part of deliveries should take no longer than this: so soon a slot is free for an express order."""
+SLOT_FREE_S = 0.04
+"""While a lane delivers, one of its slots should come free this often: so soon an express order is picked."""
 
-PREPARE_PART_S = 0.1
-"""A part of events to prepare should take no longer than this: processes are few, and each holds a core."""
+PREPARE_SLOT_FREE_S = 0.1
+"""The same while events are prepared."""
+
+PART_MOST_S = 1.0
+"""A part takes no longer than this, however many run beside it: what a dead worker held comes back in one piece."""
 
 AHEAD_S = 0.02
 """A part takes no more calls at once than the rate gives in this time: so little of it is gone when an express order comes."""
@@ -28,12 +31,12 @@ def one_posting(_operation: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What bounds the parts of one lane: most rows of a part and most seconds it should take; for a target its limit as
-    configured, and the most postings that one call of an operation may carry.
+    """What bounds the parts of one lane: most rows of a part and how often a slot should come free; for a target its limit
+    as configured, and the most postings that one call of an operation may carry.
     """
 
     bundle: int = MOST_ROWS
-    part_s: float = PREPARE_PART_S
+    slot_free_s: float = PREPARE_SLOT_FREE_S
     limit: Limit = field(default_factory=Limit)
     batch_of: Callable[[str], int] = one_posting
 
@@ -50,14 +53,14 @@ class Parts:
         """Go by other limits of targets, where given."""
         self._limits = {names.lane(target): limit for target, limit in limits.items()}
 
-    def rows(self, lane: str, message: Delivered) -> int:
-        """Rows of the next part of a message."""
+    def rows(self, lane: str, message: Delivered, slots: int) -> int:
+        """Rows of the next part of a message, where up to ``slots`` parts run side by side here."""
         rules = self._rules.get(lane, _PREPARING)
         batch = rules.batch_of(message.operation)
         if batch > 1:
             return min(message.waiting, batch)
         row_s = self._row_s.get((lane, message.operation))
-        fit = int(rules.part_s / row_s) if row_s is not None else 1
+        fit = int(self._part_s(lane, slots) / row_s) if row_s is not None else 1
         ahead = self._ahead(lane, message.operation)
         if ahead is not None:
             fit = min(fit, int(ahead / message.calls_of(1)))
@@ -76,8 +79,17 @@ class Parts:
         known = self._row_s.get((lane, operation), row_s)
         self._row_s[lane, operation] = known + _NEWEST * (row_s - known)
 
+    def _part_s(self, lane: str, slots: int) -> float:
+        # Of many parts side by side one ends soon, however long each takes. By the length of one alone, a full pool would cut
+        # ever smaller parts: its own load makes every row slow.
+        at_once = min(slots, self._limit(lane).concurrency or slots)
+        return min(PART_MOST_S, at_once * self._rules.get(lane, _PREPARING).slot_free_s)
+
+    def _limit(self, lane: str) -> Limit:
+        return self._limits.get(lane) or self._rules.get(lane, _PREPARING).limit
+
     def _ahead(self, lane: str, operation: str) -> float | None:
-        limit = self._limits.get(lane) or self._rules.get(lane, _PREPARING).limit
+        limit = self._limit(lane)
         own = limit.operations.get(operation)
         rates = [rate for rate in (limit.rate_per_s, own.rate_per_s if own else None) if rate is not None]
         return min(rates) * AHEAD_S if rates else None
