@@ -21,8 +21,9 @@ local function tick()
   if s.ro and s.pu <= now and not grow(s.ro, now, terms.room, ROOM_DOUBLES_S, learn[4] > 0) then s.ro = nil end
   for i = #s.d, #terms.budgets + 1, -1 do s.d[i] = nil end
   for i = #s.d + 1, #terms.budgets do s.d[i] = {b = 0, n = 0} end
-  if now >= s.s2[1] and now < s.s2[1] + 1 then return end
-  if verb ~= 'look' and s.s2[1] > 0 and s.s2[2] + s.s2[3] > 0 then
+  -- A look writes nothing: the last second with traffic is shown with its time until the next call puts it away.
+  if verb == 'look' or now >= s.s2[1] and now < s.s2[1] + 1 then return end
+  if s.s2[1] > 0 and s.s2[2] + s.s2[3] > 0 then
     local sample = {s.s2[1] + EPOCH, rate_now(), s.s2[2], s.s2[3], s.s2[4]}
     redis.call('RPUSH', samples_key, cjson.encode(sample))
     redis.call('LTRIM', samples_key, -SAMPLES, -1)

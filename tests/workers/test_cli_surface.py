@@ -50,16 +50,15 @@ def test_help_takes_less_than_four_tenths_of_a_second_of_processor_time(tmp_path
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_can_complete_commands(shell: str) -> None:
-    script = child("--show-completion", SHELL=f"/bin/{shell}")
-    completed = subprocess.run(
-        [MILLRACE],
-        check=False,
-        env=os.environ | {"_MILLRACE_COMPLETE": "complete_bash", "COMP_WORDS": "millrace topology d", "COMP_CWORD": "2"},
-        capture_output=True,
-        text=True,
-    )
+    # Named outright: which shell called is found out from the processes above, and a test need not have one there.
+    def asked(what: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"_MILLRACE_COMPLETE": what} | more
+        return subprocess.run([MILLRACE], check=False, env=environment, capture_output=True, text=True)
 
-    assert "_MILLRACE_COMPLETE" in script.out
+    script = asked(f"source_{shell}")
+    completed = asked("complete_bash", COMP_WORDS="millrace topology d", COMP_CWORD="2")
+
+    assert "_MILLRACE_COMPLETE" in script.stdout
     assert completed.stdout.split() == ["declare", "diff"]
 
 

@@ -8,7 +8,7 @@ from routing import names
 from routing.letters import MOST_ROWS
 from workers.fetch.delivered import Delivered
 
-SLOT_FREE_S = 0.04
+SLOT_FREE_S = 0.15
 """While a lane delivers, one of its slots should come free this often: so soon an express order is picked."""
 
 PREPARE_SLOT_FREE_S = 0.1

@@ -345,3 +345,16 @@ def test_an_absurd_time_to_wait_is_told_once(private_redis: PrivateRedis) -> Non
     refusal = throttle.acquire()
     assert isinstance(refusal, Denied)
     assert 3500 < refusal.wait_s <= 3600
+
+
+def test_the_last_second_of_traffic_is_seen_after_it_has_passed(private_redis: PrivateRedis) -> None:
+    limit = Limit(rate_per_s=50, burst=10)
+    RedisThrottle(connect(private_redis.url), "books", limit).report(Report("", 0.01, "throttled", 30.0))
+    onlooker = RedisThrottle(connect(private_redis.url), "books", limit)
+    began = time.time()
+
+    seen = onlooker.status().throttled_60s
+    until(lambda: int(time.time()) > int(began) + 1, 5)
+    later = onlooker.status()
+
+    assert (seen, later.throttled_60s, later.answered_60s) == (1, 1, 1)
