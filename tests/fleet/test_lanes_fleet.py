@@ -1,6 +1,7 @@
 """Lanes of a running fleet: a window holds without an attempt, over a worker's death, and opens by canary and ramp; operators'
 changes act on what stands."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -44,6 +45,11 @@ class Operator:
         for number in range(first, last + 1):
             assert self.fleet.shop.send("orders/create", an_order(number)) == 200
 
+    def let_workers_hear(self) -> None:
+        """Until the moment by which every worker goes by what was just said: two seconds are promised."""
+        heard_at = time.monotonic() + 2
+        wait_until(lambda: time.monotonic() > heard_at, 3)
+
     def attempts(self) -> list[tuple[datetime, datetime, str]]:
         """Start, end and outcome of every attempt, by start."""
         c = attempts.c
@@ -66,6 +72,7 @@ def test_a_window_holds_without_an_attempt_over_a_workers_death_and_opens_by_can
     words = ("--start", "now", "--for", "1h", "--drain", "0s", "--canary", str(CANARY), "--ramp", "3s", "--why", "release")
     number = operator.lanes("windows", "add", LANE, *words, "--yes", "--json").json["window"]
     wait_until(lambda: operator.show()["state"] == "held", 10)
+    operator.let_workers_hear()
 
     operator.send(1, 12)
     wait_until(lambda: operator.show()["waiting"] == 12, 60)
@@ -92,6 +99,7 @@ def test_a_window_holds_without_an_attempt_over_a_workers_death_and_opens_by_can
 
 def test_pause_limit_and_resume_act_on_the_standing_backlog_of_a_running_worker(operator: Operator) -> None:
     operator.lanes("pause", LANE, "--why", "look first", "--by", "ann")
+    operator.let_workers_hear()
     operator.send(1, 30)
     wait_until(lambda: operator.show()["waiting"] == 30, 60)
     paused = operator.show()
