@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from adapters.erps.base import Posting, Undone
-from adapters.erps.business_central.faults import Fault, in_doubt, misplaced
+from adapters.erps.business_central.faults import misplaced
 from adapters.erps.business_central.keys import order_key
 from adapters.erps.business_central.options import MOST_OPERATIONS, BusinessCentralOptions
 from adapters.erps.business_central.sales import Draft, draft_of, tolerance
@@ -13,6 +13,7 @@ from adapters.erps.business_central.standing import Line, Open, Standing, look
 from adapters.erps.business_central.wire import Refused, Shown, Wire
 from adapters.http.caller import Caller
 from adapters.wire.odata import Part
+from adapters.wire.odata_faults import Fault, in_doubt
 from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Conflict, Done, Finding, Outcome, Rejected
 

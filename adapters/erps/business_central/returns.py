@@ -6,7 +6,7 @@ from decimal import Decimal
 from urllib.parse import quote
 
 from adapters.erps.base import Posting
-from adapters.erps.business_central.faults import Fault, in_doubt, misplaced
+from adapters.erps.business_central.faults import misplaced
 from adapters.erps.business_central.keys import line_mark, order_key, return_key
 from adapters.erps.business_central.needs import ADJUSTMENT, GUEST
 from adapters.erps.business_central.options import BusinessCentralOptions
@@ -15,6 +15,7 @@ from adapters.erps.business_central.standing import Standing, look
 from adapters.erps.business_central.wire import Shown, Wire
 from adapters.http.caller import Caller
 from adapters.wire.odata import any_of
+from adapters.wire.odata_faults import Fault, in_doubt
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected, Unavailable
 from canonical.returns import Return
 

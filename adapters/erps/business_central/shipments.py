@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from adapters.erps.base import Posting
-from adapters.erps.business_central.faults import Fault, misplaced
+from adapters.erps.business_central.faults import misplaced
 from adapters.erps.business_central.keys import line_mark, order_key, shipment_mark
 from adapters.erps.business_central.options import MOST_OPERATIONS, BusinessCentralOptions
 from adapters.erps.business_central.orders import RECORD
@@ -18,6 +18,7 @@ from adapters.erps.business_central.standing import Open, Standing, look
 from adapters.erps.business_central.wire import Refused, Shown, Wire
 from adapters.http.caller import Caller
 from adapters.wire.odata import Part
+from adapters.wire.odata_faults import Fault
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected
 from canonical.shipment import Shipment
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import quote
 
-from adapters.erps.business_central.faults import Fault
 from adapters.erps.business_central.wire import Shown, Wire
 from adapters.http.caller import Caller
 from adapters.wire.odata import any_of
+from adapters.wire.odata_faults import Fault
 from canonical.outcome import Rejected, Unavailable
 
 _KEY = "externalDocumentNumber"

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.erps.business_central.faults import Fault, LoginRefused, in_doubt, meaning_of, meaning_of_reply
+from adapters.erps.business_central.faults import meaning_of, meaning_of_reply
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
 from adapters.wire.entra import Login
 from adapters.wire.odata import JSON, Body, Pairs, Part, Reply, batch_body, batch_replies, encoded
+from adapters.wire.odata_faults import Fault, LoginRefused, in_doubt
 from canonical.outcome import Unavailable
 
 Shown = Mapping[str, Any]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from adapters.erps.base import Posting
-from adapters.erps.dataverse.faults import Fault, Gone, Taken, in_doubt
+from adapters.erps.dataverse.faults import Gone, Taken
 from adapters.erps.dataverse.options import DataverseOptions
 from adapters.erps.dataverse.sales import Draft, draft_of, order_key
 from adapters.erps.dataverse.wire import Shown, Wire
 from adapters.http.caller import Caller
 from adapters.http.target import segment
+from adapters.wire.odata_faults import Fault, in_doubt
 from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected
 

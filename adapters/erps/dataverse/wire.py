@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.erps.dataverse.faults import Fault, Gone, LoginRefused, Meaning, Taken, in_doubt, meaning_of
+from adapters.erps.dataverse.faults import Gone, Meaning, Taken, meaning_of
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
 from adapters.wire.entra import Login
 from adapters.wire.odata import JSON, Body, Pairs, encoded
+from adapters.wire.odata_faults import Fault, LoginRefused, in_doubt
 from canonical.outcome import Unavailable
 
 Shown = Mapping[str, Any]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.erps.business_central.faults import LoginRefused, Meaning, meaning_of, meaning_of_reply
+from adapters.erps.business_central.faults import Meaning, meaning_of, meaning_of_reply
 from adapters.http.answers import Answer, Lost, NotSent
 from adapters.wire.odata import Reply
+from adapters.wire.odata_faults import LoginRefused
 from canonical.outcome import Conflict, Rejected, Throttled, Unavailable, Uncertain
 
 SHARED = Path(__file__).parents[5] / "shared" / "fixtures" / "erp" / "business-central" / "errors"

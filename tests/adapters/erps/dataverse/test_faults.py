@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.erps.dataverse.faults import Gone, LoginRefused, Meaning, Taken, meaning_of
+from adapters.erps.dataverse.faults import Gone, Meaning, Taken, meaning_of
 from adapters.http.answers import Answer, Lost, NotSent
+from adapters.wire.odata_faults import LoginRefused
 from canonical.outcome import Conflict, Rejected, Throttled, Unavailable, Uncertain
 
 SHARED = Path(__file__).parents[5] / "shared" / "fixtures" / "erp" / "dataverse" / "errors"
