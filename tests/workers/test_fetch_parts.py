@@ -111,7 +111,7 @@ def test_a_message_whose_part_is_to_be_run_again_goes_back_whole() -> None:
 
 @pytest.mark.parametrize(
     ("slots", "concurrency", "part_s"),
-    [(1, None, SLOT_FREE_S), (10, None, 10 * SLOT_FREE_S), (10, 5, 5 * SLOT_FREE_S), (1000, None, PART_MOST_S)],
+    [(1, None, SLOT_FREE_S), (4, None, 4 * SLOT_FREE_S), (10, 3, 3 * SLOT_FREE_S), (1000, None, PART_MOST_S)],
 )
 def test_without_a_rate_parts_are_as_large_as_lets_one_of_the_slots_come_free_soon(
     slots: int, concurrency: int | None, part_s: float
