@@ -27,7 +27,7 @@ class Millrace:
 
     name: str = "millrace"
     pools: str = "combined"
-    slots: int = 24
+    slots: int = 10
     told: Told | None = None
     adapter: str = "netsuite"
     options: Mapping[str, Option] = field(default_factory=lambda: NETSUITE)
