@@ -20,7 +20,7 @@ from adapters.throttle.lessons import judged
 from adapters.throttle.news import News
 from adapters.throttle.status import KEPT_S, LaneStatus, Sample
 from adapters.throttle.terms import Terms, terms_of
-from adapters.throttle.view import sample_of, status_from
+from adapters.throttle.view import samples_from, status_from
 
 LEASE_LIFE_S = 1.6
 """A killed process renews nothing: its leases are back after this time."""
@@ -162,7 +162,7 @@ class RedisThrottle:
     def samples(self, since_s: float) -> list[Sample]:
         """One sample for each second with traffic since ``since_s`` ago, oldest first."""
         told = self._look(KEPT_S)
-        return [one for one in map(sample_of, told["samples"]) if one.at >= told["now"] - since_s]
+        return [one for one in samples_from(told) if one.at >= told["now"] - since_s]
 
     def held(self) -> tuple[str, ...]:
         """Leases this process holds."""

@@ -57,6 +57,14 @@ def sample_of(text: str | bytes) -> Sample:
     return Sample(at, rate or None, int(granted), int(answered), int(throttled))
 
 
+def samples_from(told: Mapping[str, Any]) -> list[Sample]:
+    """The seconds with traffic that are over, oldest first; the last one may not have been put away yet."""
+    at, granted, answered, throttled = told["second"]
+    over = granted + answered > 0 and at + 1 <= told["now"]
+    last = [Sample(at, told["rate"] or None, granted, answered, throttled)] if over else []
+    return [*map(sample_of, told["samples"]), *last]
+
+
 def status_from(limit: Limit, told: Mapping[str, Any], marks: Marks) -> LaneStatus:
     """The account as the script tells of it."""
     at, granted, answered, throttled = told["second"]

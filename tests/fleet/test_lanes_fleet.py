@@ -46,7 +46,7 @@ class Operator:
             assert self.fleet.shop.send("orders/create", an_order(number)) == 200
 
     def let_workers_hear(self) -> None:
-        """Until the moment by which every worker goes by what was just said: two seconds are promised."""
+        """Until the moment by which every worker goes by what was just said, and its last second is over: two are promised."""
         heard_at = time.monotonic() + 2
         wait_until(lambda: time.monotonic() > heard_at, 3)
 
@@ -123,6 +123,7 @@ def test_pause_limit_and_resume_act_on_the_standing_backlog_of_a_running_worker(
 def test_a_running_lane_is_drawn_from_its_seconds(operator: Operator, tmp_path: Path) -> None:
     operator.send(1, 20)
     operator.fleet.wait_for_states({"done": 20}, 120)
+    operator.let_workers_hear()
 
     picture, drawing = tmp_path / "lanes.png", tmp_path / "lanes.svg"
     told = operator.lanes("plot", LANE, "--out", str(picture), "--json").json

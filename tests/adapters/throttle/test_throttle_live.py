@@ -358,3 +358,4 @@ def test_the_last_second_of_traffic_is_seen_after_it_has_passed(private_redis: P
     later = onlooker.status()
 
     assert (seen, later.throttled_60s, later.answered_60s) == (1, 1, 1)
+    assert [(one.answered, one.throttled) for one in onlooker.samples(60)] == [(1, 1)]
