@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 JOBS ?= 2
 RUN_PACKAGES := rabbitmq-server redis-server
-TEST_PACKAGES := $(RUN_PACKAGES) postgresql nginx-light
+TEST_PACKAGES := $(RUN_PACKAGES) postgresql nginx-light chromium prometheus
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -97,11 +97,11 @@ class Lookout:
             views.append(LaneView(lane, target, limit, status, waiting, rules.state(self._fleet, lane, at), pace))
         return views
 
-    def samples(self, target: str, since_s: float) -> list[Sample]:
-        """A target's last seconds, oldest first. Raises OutOfReachError."""
+    def samples(self, target: str, limit: Limit, since_s: float) -> list[Sample]:
+        """A target's last seconds, oldest first; the one that nobody has put away yet by ``limit``. Raises OutOfReachError."""
         if self._client is None:
             raise OutOfReachError(_NO_REDIS)
-        return RedisThrottle(self._client, target, Limit()).samples(since_s)
+        return RedisThrottle(self._client, target, limit).samples(since_s)
 
     def _status(self, target: str, limit: Limit) -> LaneStatus | None:
         if self._client is None:

@@ -72,7 +72,7 @@ def plot_lane(
     as_json: Json = False,
 ) -> None:
     """Draw the limit against what was granted, answered and throttled each second."""
-    from adapters.throttle.base import OutOfReachError
+    from adapters.throttle.base import Limit, OutOfReachError
     from routing.names import target_of
 
     if out.suffix not in (".png", ".svg"):
@@ -86,11 +86,11 @@ def plot_lane(
         target = target_of(lane)
         if target is None:
             fail(f"{lane} posts to no target, so nothing limits it; give a lane deliver.TARGET", Exit.USAGE)
+        (view,) = lookout.look([lane], datetime.now(UTC))
         try:
-            samples = lookout.samples(target, since_s)
+            samples = lookout.samples(target, view.limit or Limit(), since_s)
         except OutOfReachError as error:
             fail(f"the limiter's seconds cannot be read: {error}; they are kept in Redis", Exit.UNAVAILABLE)
-        (view,) = lookout.look([lane], datetime.now(UTC))
     if not samples:
         fail(f"{lane} asked for no permit in the last {span(since_s)}: nothing to draw", Exit.NOT_FOUND)
     draw(lane, samples, view.limit.rate_per_s if view.limit else None, out)
