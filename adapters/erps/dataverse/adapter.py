@@ -1,6 +1,8 @@
 """The ERP port on Dataverse: orders only. Shipments and returns belong to the ERP behind it and are refused with a remedy."""
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting
+from collections.abc import Sequence
+
+from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
 from adapters.erps.dataverse.options import DataverseOptions, options_of
 from adapters.erps.dataverse.orders import Orders
 from adapters.erps.dataverse.sales import needs_of
@@ -34,7 +36,7 @@ class Dataverse:
         self.http = Target(account.name, base_url, answer_timeout_s=account.answer_timeout_s)
         self.max_execution_s = account.max_execution_s
         self._options = options
-        self._orders = Orders(Wire(_login(account, options, base_url.removesuffix(_ROOT))), options)
+        self._orders = Orders(Wire(_login(account, options, base_url.removesuffix(_ROOT)), _ROOT), options)
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         return needs_of(document, self._options) if isinstance(document, Order) else ()
@@ -56,6 +58,16 @@ class Dataverse:
             case other:
                 remedy = f"leave {other.kind}s out of this target's route (kinds), or book it in the ERP behind Dataverse by hand"
                 return Rejected("dataverse.not_supported", f"Dataverse's sales orders know no {other.kind}", remedy)
+
+    def batch(self, operation: Operation) -> int:
+        """New orders only: whatever else begins with a look at what is there."""
+        return self._options.batch if operation == "order.create" else 1
+
+    def post_batch(self, postings: Sequence[Posting], caller: Caller) -> Sequence[Outcome | Undone]:
+        """Create several orders by one request; each stands or falls alone."""
+        if any(posting.operation != "order.create" for posting in postings):
+            return [self.post(posting, caller) for posting in postings]
+        return self._orders.create_many(postings, caller)
 
 
 def base_url_of(url: str) -> str:

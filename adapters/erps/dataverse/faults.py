@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from adapters.http.answers import Exchange
+from adapters.wire.odata import Reply, envelope
 from adapters.wire.odata_faults import (
     Fault,
     LoginRefused,
@@ -39,8 +40,15 @@ Meaning = Fault | Gone | Taken | LoginRefused
 def meaning_of(exchange: Exchange, name: str, *, writes: bool) -> Meaning:
     """What an exchange that is not the documented success means for the request ``name``. Never raises."""
     told = told_of(exchange, name, writes=writes)
-    if not isinstance(told, Told):
-        return told
+    return _meaning(told) if isinstance(told, Told) else told
+
+
+def meaning_of_reply(reply: Reply, name: str) -> Meaning:
+    """What a write inside a batch was answered with, where that is not its documented success."""
+    return _meaning(Told(name, True, reply.status, envelope(reply.body)[0]))
+
+
+def _meaning(told: Told) -> Meaning:
     if told.status < 400:
         return undue(told)
     return (CODES.get(told.code.lower()) or STATUSES.get(told.status) or doubtful)(told)

@@ -12,6 +12,8 @@ from config.nearest import ConfigError, hint
 Option = str | int | float | bool
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+MOST_OPERATIONS = 1000
+"""Requests that one batch may hold."""
 _COLUMN = re.compile(r"[a-z][a-z0-9]*_[a-z0-9_]{1,90}")
 
 
@@ -21,8 +23,9 @@ class DataverseOptions:
 
     ``key_column`` is a text column of the order (100 characters) that an alternate key is defined on; ``version_column`` a whole
     number on the order, ``line_column`` a text column of the order product. ``guest_account`` stands in where a customer has no
-    cross-reference. ``currency`` is the price list's, as an ISO code: an order in
-    another one is refused. ``cancel_status`` is the status reason of cancelled orders.
+    cross-reference. ``currency`` is the price list's, as an ISO code: an order in another one is refused. ``cancel_status`` is
+    the status reason of cancelled orders. ``batch`` is how many new orders one ``$batch`` may carry, 1 for none: Microsoft
+    advises few, for one web server works a batch off, one after the other.
     """
 
     auth: Literal["oauth2", "bearer"] = "oauth2"
@@ -38,6 +41,7 @@ class DataverseOptions:
     currency: str = ""
     cancel_status: int = 4
     addresses: bool = True
+    batch: int = 10
 
 
 def options_of(account: Account) -> DataverseOptions:
@@ -63,6 +67,8 @@ def _read(name: str, value: Option) -> object:
         raise ConfigError(f"dataverse: option 'auth': {hint(str(value), ('oauth2', 'bearer'))}")
     if name == "addresses" and not isinstance(value, bool):
         raise ConfigError("dataverse: option 'addresses' must be true or false")
+    if name == "batch" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_OPERATIONS):
+        raise ConfigError(f"dataverse: option 'batch' must be a whole number from 1 to {MOST_OPERATIONS}")
     if name == "cancel_status" and (isinstance(value, bool) or not isinstance(value, int)):
         raise ConfigError("dataverse: option 'cancel_status' must be a whole number: a status reason of cancelled orders")
     if name.endswith("_column") and not _COLUMN.fullmatch(str(value)):

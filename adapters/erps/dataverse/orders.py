@@ -1,10 +1,10 @@
 """Posts orders: created whole under a unique key, changed line by line with the version last, cancelled by their own action."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.erps.base import Posting
+from adapters.erps.base import Posting, Undone
 from adapters.erps.dataverse.faults import Gone, Taken
 from adapters.erps.dataverse.options import DataverseOptions
 from adapters.erps.dataverse.sales import Draft, draft_of, order_key
@@ -45,6 +45,21 @@ class Orders:
         if isinstance(draft, Rejected):
             return draft
         made = self.wire.write(caller, "salesorder.create", "POST", f"/{RECORD}", self._body(posting, order, draft))
+        return self._created(order, made, caller)
+
+    def create_many(self, postings: Sequence[Posting], caller: Caller) -> list[Outcome | Undone]:
+        """Insert several orders by one request. Each is made or refused by itself; one that is there already is looked up."""
+        orders = [posting.document for posting in postings if isinstance(posting.document, Order)]
+        drafts = [draft_of(posting, order, self.options) for posting, order in zip(postings, orders, strict=True)]
+        outcomes: dict[int, Outcome | Undone] = {n: draft for n, draft in enumerate(drafts) if isinstance(draft, Rejected)}
+        bodies = {n: self._body(postings[n], orders[n], d) for n, d in enumerate(drafts) if not isinstance(d, Rejected)}
+        if bodies:
+            made = self.wire.create_each(caller, "salesorder.batch", RECORD, list(bodies.values()))
+            each = made if isinstance(made, list) else [made] * len(bodies)
+            outcomes |= {n: self._created(orders[n], one, caller) for n, one in zip(bodies, each, strict=True)}
+        return [outcomes[n] for n in range(len(postings))]
+
+    def _created(self, order: Order, made: Shown | Gone | Taken | Fault, caller: Caller) -> Outcome:
         match made:
             case Taken():
                 there = self._look(order, caller)

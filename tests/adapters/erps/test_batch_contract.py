@@ -13,7 +13,7 @@ from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Outcome, Uncertain
 from tests.adapters.erps.bench import Bench
 
-BENCHES = ["netsuite_batch", "business_central"]
+BENCHES = ["netsuite_batch", "business_central", "dataverse"]
 NUMBER = 8
 
 

@@ -4,15 +4,17 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from workers.sandbox import control
 from workers.sandbox.faults import Fault, Faults
 from workers.sandbox.journal import Journal
-from workers.sandbox.odata.calls import Call, Refusal, Reply, Request, Service, read_request
+from workers.sandbox.odata.calls import Call, Refusal, Reply, Request, Service
 from workers.sandbox.odata.gate import QueueGate
+from workers.sandbox.odata.multipart import parts_answer
+from workers.sandbox.odata.requests import read_request
 from workers.sandbox.problems import Answer, Headers
 from workers.sandbox.stats import Stats
 from workers.sandbox.tokens import Tokens
@@ -133,17 +135,16 @@ class ODataSandbox:
 
     def _together(self, request: Request) -> _Effect:
         saved = self.service.saved() if request.atomic else None
-        responses: list[dict[str, object]] = []
-        lines: list[dict[str, object]] = []
-        for number, call in enumerate(request.calls, 1):
-            reply = self._one(call)
-            responses.append({"id": str(number), "status": reply.status, "headers": {}, "body": reply.body})
-            lines += [] if reply.told is None else [reply.told]
-            if request.atomic and reply.status >= 400:
-                self.service.restore(saved)
-                lines = []
+        replies: list[Reply] = []
+        for call in request.calls:
+            replies.append(self._one(call))
+            if replies[-1].status >= 400 and (request.atomic or request.stops):
                 break
-        return _Effect(Reply(200, {"responses": responses}).answer(), tuple(lines))
+        lines = tuple(reply.told for reply in replies if reply.told is not None)
+        if request.atomic and replies[-1].status >= 400:
+            self.service.restore(saved)
+            lines = ()
+        return _Effect(parts_answer(replies) if request.multipart else _json_answer(replies), lines)
 
     def _one(self, call: Call) -> Reply:
         try:
@@ -215,6 +216,11 @@ class ODataSandbox:
         self.stats.answered("token.issue", 200)
         told = {"token_type": "Bearer", "expires_in": max(1, int(ttl_s)), "access_token": self.tokens.issue(ttl_s)}
         return Answer(200, (_JSON,), json.dumps(told).encode())
+
+
+def _json_answer(replies: Sequence[Reply]) -> Answer:
+    told = [{"id": str(n), "status": one.status, "headers": {}, "body": one.body} for n, one in enumerate(replies, 1)]
+    return Reply(200, {"responses": told}).answer()
 
 
 def _retry_after(wait_s: int | None) -> Headers:

@@ -111,6 +111,9 @@ class Request:
     calls: list[Call] = field(default_factory=list)
     batch: bool = False
     atomic: bool = False
+    multipart: bool = False
+    stops: bool = False
+    """A batch that ends at its first error: what stands behind is neither done nor answered."""
 
     @property
     def operation(self) -> str:
@@ -125,19 +128,12 @@ class Request:
         return any(call.writes for call in self.calls)
 
 
-def read_request(method: str, root: str, path: str, query: str, headers: Mapping[str, str], raw: bytes) -> Request:
-    """The calls of a request. Raises Refusal for what is none."""
-    if not path.startswith(root):
-        raise not_found()
-    rest = path[len(root) :]
-    body = read_json(raw)
-    if rest != "$batch":
-        return Request([_call(method, rest, query, headers, body)])
-    told = body.get("requests")
-    if method != "POST" or not isinstance(told, list) or not 1 <= len(told) <= MOST_OPERATIONS:
+def read_batch(headers: Mapping[str, str], raw: bytes) -> Request:
+    """The calls of a batch in JSON. Raises Refusal for what is none."""
+    told = read_json(raw).get("requests")
+    if not isinstance(told, list) or not 1 <= len(told) <= MOST_OPERATIONS:
         raise malformed(f"A batch holds 1 to {MOST_OPERATIONS} requests.")
-    calls = [_part(one) for one in told]
-    return Request(calls, batch=True, atomic=headers.get("isolation", "").lower() == "snapshot")
+    return Request([_part(one) for one in told], batch=True, atomic=headers.get("isolation", "").lower() == "snapshot")
 
 
 MOST_OPERATIONS = 100
@@ -184,10 +180,11 @@ def _part(told: object) -> Call:
         raise malformed("A request of the batch has no method or url.")
     headers = {str(k).lower(): str(v) for k, v in (told.get("headers") or {}).items()}
     path, _, query = told["url"].partition("?")
-    return _call(told["method"], path, query, headers, told.get("body") or {})
+    return read_call(told["method"], path, query, headers, told.get("body") or {})
 
 
-def _call(method: str, path: str, query: str, headers: Mapping[str, str], body: Json) -> Call:
+def read_call(method: str, path: str, query: str, headers: Mapping[str, str], body: Json) -> Call:
+    """The call of a request line and body. Raises Refusal for a path that is none."""
     segments = [_SEGMENT.fullmatch(unquote(part)) for part in path.strip("/").split("/")]
     if not all(segments):
         raise not_found()

@@ -11,6 +11,9 @@ from adapters.erps.dataverse.adapter import build_dataverse
 from adapters.erps.dataverse.options import Option
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Throttled, Unavailable, Uncertain
 from tests.adapters.erps.dataverse.fixtures import OPTIONS, DataverseBench
+from workers.sandbox.dataverse.service import PRODUCTS
+
+GONE = "3f2504e0-4f89-41d3-9a0c-0305e82d9999"
 
 
 def test_an_order_stands_with_the_total_that_the_customer_owes(dataverse_bench: DataverseBench) -> None:
@@ -73,8 +76,7 @@ def test_a_cancelled_order_takes_no_change(dataverse_bench: DataverseBench) -> N
 
 
 def test_a_product_that_is_not_there_is_refused_with_a_remedy(dataverse_bench: DataverseBench) -> None:
-    gone = "3f2504e0-4f89-41d3-9a0c-0305e82d9999"
-    bench = replace(dataverse_bench, references=References({"item": {"SKU-1": gone, "SKU-2": gone}}))
+    bench = replace(dataverse_bench, references=References({"item": {"SKU-1": GONE, "SKU-2": GONE}}))
     order = bench.order()
 
     outcome = bench.post("order.create", order)
@@ -105,6 +107,39 @@ def test_shipments_and_returns_are_refused_with_a_remedy_and_cost_no_request(dat
         assert isinstance(outcome, Rejected)
         assert "route" in outcome.remedy
         assert bench.spent == 0
+
+
+def test_in_a_batch_each_order_stands_or_falls_alone(dataverse_bench: DataverseBench) -> None:
+    bench = dataverse_bench
+    there, good, last = bench.order(), bench.order(), bench.order()
+    first = bench.post("order.create", there)
+    unknown = last.lines[0].model_copy(update={"sku": "SKU-3"})
+    no_such = replace(bench, references=References({"item": {"SKU-1": PRODUCTS[0], "SKU-2": PRODUCTS[1], "SKU-3": GONE}}))
+    poisoned = last.model_copy(update={"lines": (unknown, *last.lines[1:])})
+    foreign = bench.order(currency="EUR")
+
+    outcomes = no_such.post_batch(there, poisoned, foreign, good)
+
+    assert isinstance(first, Done)
+    assert outcomes[0] == AlreadyDone(first.remote_id)
+    assert [outcome.code for outcome in outcomes[1:3] if isinstance(outcome, Rejected)] == [
+        "dataverse.reference",
+        "dataverse.currency",
+    ]
+    assert isinstance(outcomes[3], Done)
+    assert [bench.effects(order) for order in (there, poisoned, foreign, good)] == [1, 0, 0, 1]
+
+
+def test_a_batch_that_is_refused_for_a_limit_leaves_every_order_to_be_tried_again(dataverse_bench: DataverseBench) -> None:
+    bench = dataverse_bench
+    bench.sandbox.control("PATCH", "limits", {"window_calls": 1, "window_s": 300})
+    bench.find("order.create", bench.order())
+    many = [bench.order() for _ in range(3)]
+
+    outcomes = replace(bench).post_batch(*many)
+
+    assert all(isinstance(outcome, Throttled) for outcome in outcomes)
+    assert [bench.effects(order) for order in many] == [0, 0, 0]
 
 
 def test_over_the_limits_the_wait_grows_with_every_further_request(dataverse_bench: DataverseBench) -> None:
@@ -138,6 +173,7 @@ def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(dataverse_bench:
     [
         ({"guest_acount": "x"}, "did you mean 'guest_account'"),
         ({"auth": "oauth"}, "did you mean 'oauth2'"),
+        ({"batch": 0}, "a whole number from 1 to 1000"),
         ({"auth": "oauth2"}, "client_id"),
         ({"unit": "piece"}, "GUID"),
         ({"key_column": "key"}, "prefix"),
