@@ -70,7 +70,8 @@ class Charge(Frozen):
 class Order(Document):
     """An order in its newest told state. All amounts are of ``currency``; ``total`` is what the customer owes.
 
-    ``test`` orders are kept and go to no target, unless a route says so.
+    ``test`` orders are kept and go to no target, unless a route says so. ``promised_by`` is when the customer was promised to
+    have the goods, ``customer_tier`` the sender's word for how dear the customer is.
     """
 
     kind: Literal["order"] = "order"
@@ -91,6 +92,9 @@ class Order(Document):
     shipping_method: Text | None = None
     location: Key | None = None
     note: Text | None = None
+    # Left out where not told: the content of an order that was told before these existed reads the same, digest included.
+    promised_by: Moment | None = Field(default=None, exclude_if=lambda told: told is None)
+    customer_tier: Text | None = Field(default=None, exclude_if=lambda told: told is None)
 
     @model_validator(mode="after")
     def _lines_are_distinct(self) -> "Order":

@@ -60,13 +60,20 @@ class Route(Part):
 
 
 class ClassRule(Part):
-    """Orders that match every given condition get ``class``; the first matching rule wins."""
+    """Orders that match every given condition get ``class``; the first matching rule wins.
+
+    ``sources`` and ``channels`` may hold ``*``. ``channels`` are the sales channels that the sender names (``web``, ``pos``), not
+    the fleet's sources. A condition on what an order does not tell is not met.
+    """
 
     cls: Class = Field(alias="class")
     sources: tuple[str, ...] = ("*",)
     kinds: tuple[Kind, ...] = ("order", "shipment", "return")
     shipping_methods: tuple[str, ...] = Field(default=(), description="words looked for in the shipping method")
     total_at_least: float | None = Field(default=None, ge=0)
+    channels: tuple[str, ...] = Field(default=(), description="the order's sales channel, as its sender names it")
+    customer_tiers: tuple[str, ...] = Field(default=(), description="the customer's tier, as its sender names it")
+    promise_within_h: float | None = Field(default=None, gt=0, description="hours left until the promised date, or less")
 
 
 class Pool(Part):

@@ -20,6 +20,7 @@ from config.nearest import ConfigError, explain, hint
 PREFIX = "MILLRACE_"
 SECRET_PREFIX = "MILLRACE_SECRET_"
 DEFAULT_FLEET = Path(__file__).with_name("fleet.toml")
+DEFAULT_PEAKS = Path(__file__).with_name("peaks")
 
 
 class Settings(BaseSettings):
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
 
     environment: str = "development"
     fleet_file: Path = DEFAULT_FLEET
+    peaks_folder: Path = Field(default=DEFAULT_PEAKS, description="peak profiles, one file each")
     data_dir: Path = Path("var")
     broker_url: SecretStr = SecretStr("")
     broker_api_url: SecretStr = SecretStr("")

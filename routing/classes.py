@@ -1,6 +1,7 @@
 """Decides the class (high, normal, low) of events as they come and of documents as they are understood."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
@@ -21,31 +22,54 @@ def class_of_method(rules: Sequence[ClassRule], source: str, method: str, told: 
     such a method and nothing else, else ``told``.
     """
     for rule in rules:
-        if not rule.shipping_methods or rule.total_at_least is not None or "order" not in rule.kinds:
+        if not rule.shipping_methods or _asks_more(rule) or "order" not in rule.kinds:
             continue
-        if any(fnmatchcase(source, pattern) for pattern in rule.sources) and _holds(rule.shipping_methods, method):
+        if _like(rule.sources, source) and _holds(rule.shipping_methods, method):
             return rule.cls
     return told
 
 
-def class_of_document(rules: Sequence[ClassRule], document: Order | Shipment | Return, order: Order | None, told: Class) -> Class:
-    """Class of the first rule the document meets, else ``told`` (its event's). A shipment or return is judged by its order."""
+def class_of_document(
+    rules: Sequence[ClassRule], document: Order | Shipment | Return, order: Order | None, told: Class, at: datetime
+) -> Class:
+    """Class of the first rule the document meets ``at`` this moment, else ``told`` (its event's). A shipment or return is judged
+    by its order.
+    """
     subject = document if isinstance(document, Order) else order
-    return next((rule.cls for rule in rules if _meets(rule, document, subject)), told)
+    return next((rule.cls for rule in rules if _meets(rule, document, subject, at)), told)
 
 
-def _meets(rule: ClassRule, document: Order | Shipment | Return, subject: Order | None) -> bool:
-    if document.kind not in rule.kinds or not any(fnmatchcase(document.source, s) for s in rule.sources):
+def _asks_more(rule: ClassRule) -> bool:
+    """Whether a rule asks for what only the whole order tells."""
+    return rule.total_at_least is not None or rule.promise_within_h is not None or bool(rule.channels or rule.customer_tiers)
+
+
+def _meets(rule: ClassRule, document: Order | Shipment | Return, subject: Order | None, at: datetime) -> bool:
+    if document.kind not in rule.kinds or not _like(rule.sources, document.source):
         return False
-    if rule.shipping_methods and not _named(rule.shipping_methods, subject):
+    if not rule.shipping_methods and not _asks_more(rule):
+        return True
+    return subject is not None and _told_by(rule, subject) and _promised(rule, subject, at)
+
+
+def _told_by(rule: ClassRule, order: Order) -> bool:
+    if rule.shipping_methods and not _holds(rule.shipping_methods, order.shipping_method or ""):
         return False
-    if rule.total_at_least is not None:
-        return subject is not None and subject.total >= Decimal(str(rule.total_at_least))
-    return True
+    if rule.channels and not _like([channel.casefold() for channel in rule.channels], (order.sales_channel or "").casefold()):
+        return False
+    if rule.customer_tiers and (order.customer_tier or "").casefold() not in {tier.casefold() for tier in rule.customer_tiers}:
+        return False
+    return rule.total_at_least is None or order.total >= Decimal(str(rule.total_at_least))
 
 
-def _named(words: Sequence[str], subject: Order | None) -> bool:
-    return _holds(words, (subject.shipping_method or "") if subject else "")
+def _promised(rule: ClassRule, order: Order, at: datetime) -> bool:
+    if rule.promise_within_h is None:
+        return True
+    return order.promised_by is not None and order.promised_by - at <= timedelta(hours=rule.promise_within_h)
+
+
+def _like(patterns: Sequence[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _holds(words: Sequence[str], method: str) -> bool:

@@ -48,6 +48,7 @@ class Plan:
     fleet: Fleet
     heads: dict[DocumentKey, DocumentRow]
     order_bodies: Mapping[int, str]
+    at: datetime
     versions: list[NewVersion] = field(default_factory=list)
     touched: dict[int, datetime] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
@@ -115,7 +116,7 @@ class Plan:
         if operation is None:
             return
         order = self._order_of(document)
-        cls = class_of_document(self.fleet.classes, document, order, told_class)
+        cls = class_of_document(self.fleet.classes, document, order, told_class, self.at)
         for target in targets_of(self.fleet.routes, document, order):
             self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls))
 

@@ -72,7 +72,7 @@ def decide(context: Context, session: Session, told: Sequence[Reading]) -> Decid
     }
     heads = ledger.documents.lock(session, keys, context.now())
     orders = ledger.documents.bodies(session, [h for h in heads.values() if h.key.kind == "order" and h.version])
-    decided = Decided(Plan(context.fleet, heads, orders))
+    decided = Decided(Plan(context.fleet, heads, orders, context.now()))
     for reading in told:
         decided.events[reading.event.id] = reading.event
         decided.ends.append(_end_of(reading, decided.plan))

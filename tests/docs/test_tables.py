@@ -54,6 +54,7 @@ def test_every_setting_is_told_with_its_default() -> None:
 
     wanted = {f"{PREFIX}{name.upper()}": shown(field.default) for name, field in Settings.model_fields.items()}
     wanted[f"{PREFIX}FLEET_FILE"] = "config/fleet.toml"
+    wanted[f"{PREFIX}PEAKS_FOLDER"] = "config/peaks"
     assert told == wanted
 
 

@@ -5,14 +5,15 @@ from itertools import permutations
 
 import pytest
 
+from canonical.kinds import read_document
 from config.fleet import ClassRule, Route
 from config.topology import load_topology
 from routing import names
-from routing.classes import class_of_document
+from routing.classes import class_of_document, class_of_method
 from routing.destinations import operation_of, targets_of
 from routing.topology import build_topology
 from routing.verdict import Verdict, digest_of, judge
-from tests.documents import a_return, a_shipment, an_order
+from tests.documents import a_return, a_shipment, an_order, at
 
 
 @pytest.mark.parametrize("arrival", list(permutations([0, 1, 2, 3])))
@@ -77,16 +78,59 @@ def test_a_shipment_takes_the_class_its_order_earns() -> None:
     rules = (ClassRule.model_validate({"class": "high", "shipping_methods": ["express"]}),)
     express = an_order(shipping_method="DHL Express")
 
-    assert class_of_document(rules, express, express, "normal") == "high"
-    assert class_of_document(rules, a_shipment(), express, "low") == "high"
-    assert class_of_document(rules, a_shipment(), an_order(), "low") == "low"
+    assert class_of_document(rules, express, express, "normal", at(0)) == "high"
+    assert class_of_document(rules, a_shipment(), express, "low", at(0)) == "high"
+    assert class_of_document(rules, a_shipment(), an_order(), "low", at(0)) == "low"
 
 
 def test_dear_orders_go_first() -> None:
     rules = (ClassRule.model_validate({"class": "high", "total_at_least": 500}),)
 
-    assert class_of_document(rules, an_order(total="500.00"), None, "normal") == "high"
-    assert class_of_document(rules, an_order(total="499.99"), None, "normal") == "normal"
+    assert class_of_document(rules, an_order(total="500.00"), None, "normal", at(0)) == "high"
+    assert class_of_document(rules, an_order(total="499.99"), None, "normal", at(0)) == "normal"
+
+
+def test_what_was_promised_for_soon_goes_first_and_what_was_not_does_not() -> None:
+    rules = (ClassRule.model_validate({"class": "high", "promise_within_h": 24}),)
+    tomorrow, next_week = (an_order(promised_by=at(hours * 3_600).isoformat()) for hours in (24, 168))
+
+    assert class_of_document(rules, tomorrow, tomorrow, "normal", at(0)) == "high"
+    assert class_of_document(rules, tomorrow, tomorrow, "normal", at(-1)) == "normal"
+    assert class_of_document(rules, a_shipment(), tomorrow, "normal", at(30 * 3_600)) == "high"
+    assert class_of_document(rules, next_week, next_week, "normal", at(0)) == "normal"
+    assert class_of_document(rules, an_order(), an_order(), "normal", at(0)) == "normal"
+
+
+def test_a_rule_may_ask_for_the_customers_tier_and_the_sales_channel_together() -> None:
+    rules = (ClassRule.model_validate({"class": "high", "customer_tiers": ["Gold"], "channels": ["web*"]}),)
+    told = {
+        "gold on the web": ("gold", "Web-EU"),
+        "silver": ("silver", "web"),
+        "in the shop": ("gold", "pos"),
+        "neither": (None, None),
+    }
+
+    found = {
+        word: class_of_document(rules, order, order, "low", at(0))
+        for word, (tier, channel) in told.items()
+        for order in (an_order(customer_tier=tier, sales_channel=channel),)
+    }
+
+    assert found == {"gold on the web": "high", "silver": "low", "in the shop": "low", "neither": "low"}
+
+
+def test_a_rule_that_asks_for_more_than_the_method_is_no_rule_for_a_glance_at_it() -> None:
+    for more in ({"promise_within_h": 1}, {"customer_tiers": ["gold"]}, {"channels": ["web"]}, {"total_at_least": 1}):
+        rule = ClassRule.model_validate({"class": "high", "shipping_methods": ["express"], **more})
+
+        assert class_of_method([rule], "shopify", "Express", "normal") == "normal"
+
+
+def test_the_content_of_an_order_that_tells_neither_tier_nor_promise_reads_as_before_they_existed() -> None:
+    plain, told = an_order(), an_order(customer_tier="gold", promised_by=at(0).isoformat())
+
+    assert not {"customer_tier", "promised_by"} & plain.model_dump().keys()
+    assert read_document(told.model_dump_json()) == told
 
 
 def test_every_work_queue_is_quorum_limited_and_dead_letters_at_least_once() -> None:
