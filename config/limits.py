@@ -21,6 +21,13 @@ class WindowTable(Table):
     span_s: float = Field(gt=0)
 
 
+class ExecutionTable(Table):
+    """At most ``busy_s`` seconds of the target's own work in any ``span_s`` seconds."""
+
+    busy_s: float = Field(ge=0.001)
+    span_s: float = Field(gt=0)
+
+
 class BudgetTable(Table):
     """At most ``calls`` requests a day, which begins at ``resets_at`` (HH:MM) in ``zone``."""
 
@@ -85,6 +92,7 @@ class LimitTable(Table):
     concurrency: int | None = Field(default=None, ge=1)
     safe_share: float = Field(default=0.25, gt=0, le=1)
     windows: tuple[WindowTable, ...] = ()
+    execution: tuple[ExecutionTable, ...] = ()
     budgets: tuple[BudgetTable, ...] = ()
     points: PointsTable | None = None
     operations: dict[str, OperationTable] = {}

@@ -110,6 +110,21 @@ local function own_wait(inner, operation, calls)
   return by_window, 'window'
 end
 
+local function work_meter()
+  if not s.wk then s.wk = {t = 0, at = now, p = {}} end
+  return s.wk
+end
+
+local function work_wait(calls)
+  local expected = math.ceil((lease_count() + calls) * s.pc.la * 1000)
+  for _, window in ipairs(terms.work) do expected = math.min(expected, window[1]) end
+  return window_wait(work_meter(), terms.work, now, math.max(1, expected))
+end
+
+local function worked(seconds)
+  if #terms.work > 0 then spend_on(work_meter(), terms.work, now, math.ceil(seconds * 1000), 0) end
+end
+
 local function short(lease, operation, calls, extends)
   local rate, needed = rate_now(), calls
   refill(s.m, now, rate, most_tokens(calls))
@@ -123,6 +138,7 @@ local function short(lease, operation, calls, extends)
     if other > wait then wait, reason = other, name end
   end
   longer(window_wait(s.m, terms.windows, now, calls), 'window')
+  if #terms.work > 0 then longer(work_wait(calls), 'execution') end
   for i, budget in ipairs(terms.budgets) do longer(day_wait(s.d[i], budget, now, calls), 'budget') end
   if points then
     purse()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from adapters.throttle.base import (
     BREAKER,
     BUDGET,
+    EXECUTION,
     FULL,
     PAUSED,
     POINTS,
@@ -26,13 +27,15 @@ from adapters.throttle.breaking import Fuse
 from adapters.throttle.learning import RATE_DOUBLES_S, ROOM_DOUBLES_S, Pace, Pulse, Working
 from adapters.throttle.meters import PARTS, Day, Meter, Purse
 from adapters.throttle.status import KEPT_S, Sample
-from adapters.throttle.terms import LEAVES_S, Terms, own_burst
+from adapters.throttle.terms import LEAVES_S, Terms, own_burst, works_of
 
 FULL_WAIT_S = 0.005
 QUEUE_S = 0.5
 """An extend that was refused keeps its place this long after the time it was told to wait."""
 Marks = tuple[list[int], list[tuple[float, int]]]
-"""What windows and budgets have counted: for whoever must go on without this state."""
+"""What windows (those of calls, then those of execution time in ms) and budgets have counted: for whoever must go on without
+this state.
+"""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class Account:
     now: float
     meter: Meter
     meters: dict[str, Meter] = field(default_factory=dict)
+    work: Meter = field(default_factory=lambda: Meter(0.0, 0.0))
     days: list[Day] = field(default_factory=list)
     purse: Purse | None = None
     pause_until: float = -math.inf
@@ -187,15 +191,31 @@ class Account:
         """What windows and budgets have counted."""
         for day, budget, resets in zip(self._days(), self.terms.limit.budgets, self.terms.resets, strict=True):
             day.wait(budget.calls, resets, self.now, 0)
-        return self.meter.used(self.terms.limit.windows, self.now), [(day.began, day.spent) for day in self.days]
+        used = [*self.meter.used(self.terms.limit.windows, self.now), *self.work.used(works_of(self.terms.limit), self.now)]
+        return used, [(day.began, day.spent) for day in self.days]
 
     def remember(self, marks: Marks) -> None:
         """Take over what was counted elsewhere: a window's calls as if they were made now."""
-        windows = self.terms.limit.windows
-        for parts, window, calls in zip(self.meter.parts, windows, marks[0], strict=False):
+        windows, works = self.terms.limit.windows, works_of(self.terms.limit)
+        self.meter.used(windows, self.now)
+        self.work.used(works, self.now)
+        for parts, window, calls in zip([*self.meter.parts, *self.work.parts], [*windows, *works], marks[0], strict=False):
             parts.clear()
             parts[math.floor(self.now / (window.span_s / PARTS))] = calls
         self.days = [Day(began, spent) for began, spent in marks[1]]
+
+    def worked(self, seconds: float) -> None:
+        """The target has worked this long for answers that came just now."""
+        if self.terms.limit.execution:
+            self.work.spend(works_of(self.terms.limit), self.now, math.ceil(seconds * 1000), 0.0)
+
+    def _work_wait(self, calls: int) -> float:
+        """Seconds until the target's time has room for ``calls`` and for what is under way, if they take as long as the last."""
+        works = works_of(self.terms.limit)
+        if not works:
+            return 0.0
+        expected = math.ceil((len(self.leases) + calls) * self.pace.latency * 1000)
+        return self.work.window_wait(works, self.now, max(1, min(expected, *(window.calls for window in works))))
 
     def working_rate(self) -> float:
         """Calls a second that are allowed and work, before any scale; infinite for none."""
@@ -252,6 +272,7 @@ class Account:
         self.meter.refill(self.now, rate, self.most_tokens(calls))
         needed = calls + self._ahead_of(lease if extends else "")
         waits = [(self.meter.rate_wait(needed, rate), RATE), (self.meter.window_wait(limit.windows, self.now, calls), WINDOW)]
+        waits.append((self._work_wait(calls), EXECUTION))
         if waits[0][0] > 0 and self.rate is not None:
             self.rate.wanted = self.now
         for day, budget, resets in zip(self._days(), limit.budgets, self.terms.resets, strict=True):

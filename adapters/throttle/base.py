@@ -10,6 +10,7 @@ PAUSED = "paused"
 RATE = "rate"
 FULL = "concurrency"
 WINDOW = "window"
+EXECUTION = "execution"
 BUDGET = "budget"
 POINTS = "points"
 BREAKER = "breaker"
@@ -34,6 +35,26 @@ class Window:
     def __post_init__(self) -> None:
         _above("windows: calls", self.calls, 1, equal=True)
         _above("windows: span_s", self.span_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """At most ``busy_s`` seconds of the target's own work in any ``span_s`` (sliding), as far as answers' durations show it.
+
+    Raises ValueError for one that never grants.
+    """
+
+    busy_s: float
+    span_s: float
+
+    def __post_init__(self) -> None:
+        _above("execution: busy_s", self.busy_s, 0.001, equal=True)
+        _above("execution: span_s", self.span_s)
+
+    @property
+    def in_ms(self) -> Window:
+        """The same as a window in which a millisecond counts as a call."""
+        return Window(int(self.busy_s * 1000), self.span_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +163,7 @@ class Limit:
     concurrency: int | None = None
     safe_share: float = 0.25
     windows: tuple[Window, ...] = ()
+    execution: tuple[Execution, ...] = ()
     budgets: tuple[Budget, ...] = ()
     points: Points | None = None
     operations: Mapping[str, "Limit"] = field(default_factory=dict, hash=False)
@@ -158,7 +180,7 @@ class Limit:
         if not 0 < self.safe_share <= 1:
             raise ValueError(f"safe_share is {self.safe_share}: give a part of the limit, above 0 and at most 1")
         for name, inner in self.operations.items():
-            if inner.operations or inner.budgets or inner.points:
+            if inner.operations or inner.budgets or inner.points or inner.execution:
                 raise ValueError(f"operations: {name!r} has more than rate, burst, concurrency and windows: give these only")
 
     def alone(self) -> "Limit":
@@ -181,6 +203,7 @@ class Limit:
             burst=part(self.burst),
             concurrency=None if self.concurrency is None else part(self.concurrency),
             windows=tuple(Window(part(w.calls), w.span_s) for w in self.windows),
+            execution=tuple(Execution(max(0.001, e.busy_s * share), e.span_s) for e in self.execution),
             budgets=tuple(replace(b, calls=part(b.calls)) for b in self.budgets),
             points=points and Points(max(points.per_call, part(points.capacity)), points.restore_per_s * share, points.per_call),
             operations=inner,
@@ -223,8 +246,8 @@ class Denied:
     """No permit now. ``wait_s`` is exact for rate, window, budget and pause (asking earlier cannot succeed), a hint when
     all leases are out or a probe is under way.
 
-    ``reason`` begins with ``rate``, ``window``, ``budget``, ``points``, ``concurrency``, ``paused`` or ``breaker``;
-    ``operation`` is set when only that operation's own limit or breaker refuses: the rest of the lane may go on.
+    ``reason`` begins with ``rate``, ``window``, ``execution``, ``budget``, ``points``, ``concurrency``, ``paused`` or
+    ``breaker``; ``operation`` is set when only that operation's own limit or breaker refuses: the rest of the lane may go on.
     """
 
     wait_s: float

@@ -1,6 +1,6 @@
 """Makes a limit of what fleet.toml says of a target."""
 
-from adapters.throttle.base import Breaker, Budget, Learn, Limit, Points, Window
+from adapters.throttle.base import Breaker, Budget, Execution, Learn, Limit, Points, Window
 from config.limits import BreakerTable, LearnTable, LimitTable, WindowTable
 
 SLOW_PART = 0.9
@@ -19,6 +19,7 @@ def limit_of(table: LimitTable, answer_timeout_s: float | None = None) -> Limit:
         concurrency=table.concurrency,
         safe_share=table.safe_share,
         windows=_windows(table.windows),
+        execution=tuple(Execution(one.busy_s, one.span_s) for one in table.execution),
         budgets=tuple(Budget(one.calls, one.resets_at, one.zone) for one in table.budgets),
         points=Points(points.capacity, points.restore_per_s, points.per_call) if points is not None else None,
         operations={

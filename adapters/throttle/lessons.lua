@@ -55,6 +55,7 @@ end
 
 local function good(operation, count, total)
   s.s2[3] = s.s2[3] + count
+  worked(total)
   for _, named in ipairs(fuses(operation)) do fuse_good(named[2], now, breaker, count) end
   s.sk = 0
   pace_add(s.pc, now, count, total)
@@ -97,6 +98,7 @@ local function listen(news)
       s.s2[4] = s.s2[4] + 1
       refused(one[3])
     else
+      worked(one[4])
       for _, named in ipairs(fuses(one[1])) do fuse_failed(named[2], now, breaker, named[1] ~= '') end
     end
   end

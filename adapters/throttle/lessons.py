@@ -32,6 +32,7 @@ def take_in(account: Account, seen: Report, count: int = 1) -> None:
         account.second[3] += count
         _refused(account, seen.retry_after_s)
         return
+    account.worked(seen.latency_s)
     _fuses(account, seen, count)
     if seen.verdict == "ok":
         account.streak = 0

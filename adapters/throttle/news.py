@@ -16,7 +16,7 @@ class News:
 
     def _clear(self) -> None:
         self._good: dict[str, list[float]] = {}
-        self._bad: list[tuple[str, str, float]] = []
+        self._bad: list[tuple[str, str, float, float]] = []
         self._hints: Hints | None = None
         self._hinted = ""
         self._granted = 0
@@ -33,7 +33,7 @@ class News:
                 self._hints, self._hinted = seen.hints, seen.operation
             if seen.verdict != "ok":
                 retry_after_s = -1.0 if seen.retry_after_s is None else seen.retry_after_s
-                self._bad.append((seen.operation, seen.verdict, retry_after_s))
+                self._bad.append((seen.operation, seen.verdict, retry_after_s, seen.latency_s))
                 return False
             sums = self._good.setdefault(seen.operation, [0, 0.0])
             sums[0] += 1

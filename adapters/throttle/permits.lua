@@ -33,12 +33,17 @@ local function tick()
 end
 
 local function marks()
-  if #terms.windows == 0 and #terms.budgets == 0 then return '{}' end
+  if #terms.windows == 0 and #terms.budgets == 0 and #terms.work == 0 then return '{}' end
   fit(s.m, terms.windows)
   local used, days = {}, {}
   for i, window in ipairs(terms.windows) do
     local _, total = numbers_of(s.m.p[i], window[2], now)
     used[i] = total
+  end
+  if #terms.work > 0 then fit(work_meter(), terms.work) end
+  for i, window in ipairs(terms.work) do
+    local _, total = numbers_of(s.wk.p[i], window[2], now)
+    used[#terms.windows + i] = total
   end
   for i, day in ipairs(s.d) do days[i] = {day.b == 0 and 0 or day.b + EPOCH, day.n} end
   return cjson.encode({windows = used, days = days})
@@ -51,6 +56,11 @@ local function restore(seen, hold, why)
   fit(s.m, terms.windows)
   for i, calls in ipairs(seen.windows or {}) do
     if terms.windows[i] and calls > 0 then count_in(s.m, i, terms.windows[i][2], now, calls) end
+  end
+  if #terms.work > 0 then fit(work_meter(), terms.work) end
+  for i, window in ipairs(terms.work) do
+    local worked_ms = (seen.windows or {})[#terms.windows + i] or 0
+    if worked_ms > 0 then count_in(s.wk, i, window[2], now, worked_ms) end
   end
   for i, day in ipairs(seen.days or {}) do
     if s.d[i] and day[1] > 0 then s.d[i] = {b = day[1] - EPOCH, n = day[2]} end

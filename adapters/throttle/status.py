@@ -39,6 +39,7 @@ class LaneStatus:
     breaker: str = "closed"
     breakers: Mapping[str, str] = field(default_factory=dict)
     windows_left: tuple[int, ...] = ()
+    execution_left_s: tuple[float, ...] = ()
     budgets_left: tuple[int, ...] = ()
     points_left: float | None = None
     latency_s: float | None = None

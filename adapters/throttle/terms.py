@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.throttle.base import Budget, Limit
+from adapters.throttle.base import Budget, Limit, Window
 
 LEAVES_S = 0.04
 """A request reaches the target this long after its permit was granted, as a rule: held back from the target's burst."""
@@ -43,9 +43,14 @@ class Terms:
     def free(self) -> bool:
         """True when nothing bounds the account unless its answers teach otherwise."""
         limit, learn = self.limit, self.limit.learn
-        bounded = self.rate or self.room or limit.windows or limit.budgets or limit.points or limit.operations
+        bounded = self.rate or self.room or limit.windows or limit.execution or limit.budgets or limit.points or limit.operations
         starts = learn is not None and (learn.start_per_s or learn.start_concurrency)
         return not bounded and not starts
+
+
+def works_of(limit: Limit) -> tuple[Window, ...]:
+    """The limits on execution time as windows of milliseconds."""
+    return tuple(one.in_ms for one in limit.execution)
 
 
 def terms_of(limit: Limit, now_s: float) -> Terms:
@@ -66,6 +71,7 @@ def _resets(budget: Budget, now_s: float) -> tuple[float, ...]:
 def _text(limit: Limit, resets: tuple[tuple[float, ...], ...]) -> str:
     told = _bounds(limit)
     told["ops"] = {name: _bounds(inner) for name, inner in limit.operations.items()}
+    told["work"] = [[window.calls, window.span_s] for window in works_of(limit)]
     told["budgets"] = [[budget.calls, *days] for budget, days in zip(limit.budgets, resets, strict=True)]
     if limit.points is not None:
         told["points"] = [limit.points.capacity, limit.points.restore_per_s, limit.points.per_call]

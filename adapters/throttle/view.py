@@ -1,7 +1,7 @@
 """Reads an account's state into what people see."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.throttle.account import Account, Marks
@@ -28,7 +28,8 @@ def status_of(account: Account) -> LaneStatus:
         paused_why=account.pause_why if pause else "",
         breaker=fuses.pop("", "closed"),
         breakers=fuses,
-        windows_left=tuple(window.calls - count for window, count in zip(limit.windows, used, strict=True)),
+        windows_left=tuple(window.calls - count for window, count in zip(limit.windows, used, strict=False)),
+        execution_left_s=_execution_left(limit, used),
         budgets_left=tuple(budget.calls - spent for budget, (_, spent) in zip(limit.budgets, days, strict=False)),
         points_left=account.purse.left if account.purse else None,
         latency_s=account.pace.latency or None,
@@ -37,6 +38,11 @@ def status_of(account: Account) -> LaneStatus:
         answered_60s=answered[60],
         throttled_60s=throttled[60],
     )
+
+
+def _execution_left(limit: Limit, used: Sequence[int]) -> tuple[float, ...]:
+    worked_ms = used[len(limit.windows) :]
+    return tuple(one.busy_s - ms / 1000 for one, ms in zip(limit.execution, worked_ms, strict=False))
 
 
 def _under_way(account: Account) -> Sample:
@@ -83,6 +89,7 @@ def status_from(limit: Limit, told: Mapping[str, Any], marks: Marks) -> LaneStat
         breaker=breakers.pop("", "closed"),
         breakers=breakers,
         windows_left=tuple(window.calls - used for window, used in zip(limit.windows, marks[0], strict=False)),
+        execution_left_s=_execution_left(limit, marks[0]),
         budgets_left=tuple(budget.calls - spent for budget, (_, spent) in zip(limit.budgets, marks[1], strict=False)),
         points_left=told.get("points"),
         latency_s=told["latency"] or None,

@@ -129,6 +129,7 @@ def limiter_values(status: "LaneStatus") -> dict[str, Any]:
         "breaker": status.breaker,
         "breakers": dict(status.breakers),
         "windows_left": list(status.windows_left),
+        "execution_left_s": [round(left_s, 1) for left_s in status.execution_left_s],
         "budgets_left": list(status.budgets_left),
         "points_left": _rounded(status.points_left),
         "latency_s": _rounded(status.latency_s),

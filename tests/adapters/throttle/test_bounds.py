@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.throttle.base import Ask, Budget, Learn, Limit, Points, Window
+from adapters.throttle.base import Ask, Budget, Execution, Granted, Learn, Limit, Points, Report, Window
 from tests.adapters.throttle.asking import Make, denied, granted, ok, take_all, throttled
 from tests.adapters.throttle.clock import Clock
 
@@ -57,6 +57,58 @@ def test_calls_given_back_unspent_leave_the_window(make: Make, clock: Clock) -> 
 
     assert granted(throttle.acquire(Ask(3))).calls == 3
     denied(throttle.acquire())
+
+
+def test_the_targets_own_time_is_counted_by_what_answers_took_whatever_their_verdict(make: Make, clock: Clock) -> None:
+    throttle = make(Limit(execution=(Execution(2.0, 60.0),), learn=None, breaker=None), clock)
+    for verdict in ("ok", "failed", "lost"):
+        permit = granted(throttle.acquire())
+        throttle.report(Report("order.create", 0.6, verdict))
+        throttle.release(permit)
+
+    clock.pass_(1)
+    # Another one would take 0.6 s as well, and 0.2 s are left.
+    refusal = denied(throttle.acquire())
+
+    assert refusal.reason == "execution"
+    assert 58 <= refusal.wait_s <= 62
+    assert throttle.status().execution_left_s[0] == pytest.approx(0.2)
+    clock.pass_(refusal.wait_s)
+    granted(throttle.acquire())
+
+
+def test_in_no_span_does_the_target_work_longer_than_it_allows_and_nearly_all_of_it_is_used(make: Make, clock: Clock) -> None:
+    throttle = make(Limit(concurrency=20, execution=(Execution(40.0, 10.0),), learn=Learn(slow_ratio=None), breaker=None), clock)
+    under_way, ended = list[tuple[float, Granted]](), list[float]()
+    began = clock.now_s
+
+    while clock.now_s < began + 65:
+        while under_way and under_way[0][0] <= clock.now_s:
+            _, permit = under_way.pop(0)
+            throttle.report(Report("order.create", 0.4, "ok"))
+            throttle.release(permit)
+            ended.append(clock.now_s)
+        answer = throttle.acquire()
+        if isinstance(answer, Granted):
+            under_way.append((clock.now_s + 0.4, answer))
+        clock.pass_(0.05)
+
+    # Before the first answer nobody knows how long one takes: what was begun until then is over the limit at most once.
+    known = [moment for moment in ended if moment > began + 3]
+    for moment in known:
+        assert sum(moment <= later < moment + 10.0 for later in known) * 0.4 <= 40.0
+    assert len(ended) * 0.4 >= 0.9 * 4.0 * 65
+
+
+def test_a_target_so_slow_that_one_answer_is_over_the_limit_is_still_asked_in_the_end(make: Make, clock: Clock) -> None:
+    throttle = make(Limit(execution=(Execution(1.0, 5.0),), learn=None, breaker=None), clock)
+    permit = granted(throttle.acquire())
+    throttle.report(Report("", 30.0, "ok"))
+    throttle.release(permit)
+
+    clock.pass_(denied(throttle.acquire()).wait_s + 0.001)
+
+    granted(throttle.acquire())
 
 
 def test_a_daily_budget_is_refused_until_its_reset_in_its_own_zone(make: Make, clock: Clock) -> None:

@@ -10,6 +10,7 @@ from adapters.throttle.base import (
     Breaker,
     Budget,
     Denied,
+    Execution,
     Granted,
     Hints,
     Learn,
@@ -134,6 +135,7 @@ full_limits = st.builds(
     burst=st.integers(1, 20),
     concurrency=st.one_of(st.none(), st.integers(1, 8)),
     windows=st.lists(st.builds(Window, st.integers(1, 30), st.floats(0.5, 5)), max_size=2).map(tuple),
+    execution=st.lists(st.builds(Execution, st.floats(0.2, 3), st.floats(0.5, 5)), max_size=2).map(tuple),
     budgets=st.lists(st.builds(Budget, st.integers(5, 60)), max_size=1).map(tuple),
     points=st.one_of(st.none(), st.builds(Points, st.integers(50, 100), st.floats(5, 50), st.integers(1, 20))),
     operations=st.one_of(
@@ -184,6 +186,7 @@ def told_by(throttle: AnyThrottle, clock: Clock, script: list[tuple[str, float, 
             throttle.report(Report(operation, 0.05, "throttled", None if number < 4 else seconds))
     status = throttle.status()
     answers.append([round(status.working_per_s or 0, 3), status.working_concurrency, status.permits, status.breaker])
+    answers.append([round(left_s, 3) for left_s in status.execution_left_s])
     answers.append([status.windows_left, status.budgets_left, status.answered_60s, status.throttled_60s])
     return answers
 
