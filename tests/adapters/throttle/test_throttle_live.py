@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.throttle.base import Ask, Breaker, Budget, Denied, Granted, Limit, OutOfReachError, Report, Window
+from adapters.throttle.base import Ask, Breaker, Budget, Denied, Execution, Granted, Limit, OutOfReachError, Report, Window
 from adapters.throttle.fallback import FallbackThrottle, Notice
 from adapters.throttle.keeper import Keeper
 from adapters.throttle.redis import LEASE_LIFE_S, RedisThrottle, connect
@@ -300,11 +300,12 @@ def test_a_probe_is_one_for_the_whole_fleet(private_redis: PrivateRedis) -> None
 
 
 def test_emptying_redis_gives_no_second_budget_and_no_second_window(private_redis: PrivateRedis) -> None:
-    limit = Limit(budgets=(Budget(10),), windows=(Window(8, 600.0),))
+    limit = Limit(budgets=(Budget(10),), windows=(Window(8, 600.0),), execution=(Execution(9.0, 600.0),))
     throttle = RedisThrottle(connect(private_redis.url), "books", limit, lease_life_s=0.4, keeper=Keeper(every_s=0.1))
     for _ in range(6):
         permit = throttle.acquire()
         assert isinstance(permit, Granted)
+        throttle.report(Report("", 0.5, "ok"))
         throttle.release(permit)
 
     private_redis.flush()
@@ -313,6 +314,7 @@ def test_emptying_redis_gives_no_second_budget_and_no_second_window(private_redi
     status = throttle.status()
     assert status.budgets_left == (3,)
     assert status.windows_left == (1,)
+    assert status.execution_left_s == (6.0,)
 
 
 def test_the_safe_share_of_a_budget_is_its_part_and_is_counted_in_when_redis_is_back(private_redis: PrivateRedis) -> None:
