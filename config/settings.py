@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +19,7 @@ from config.nearest import ConfigError, explain, hint
 
 PREFIX = "MILLRACE_"
 SECRET_PREFIX = "MILLRACE_SECRET_"
+AUDIT_KEY_LENGTH = 32
 DEFAULT_FLEET = Path(__file__).with_name("fleet.toml")
 DEFAULT_PEAKS = Path(__file__).with_name("peaks")
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     broker_api_url: SecretStr = SecretStr("")
     ledger_url: SecretStr = SecretStr("")
     redis_url: SecretStr = SecretStr("")
+    audit_key: SecretStr = Field(default=SecretStr(""), description="seals the audit chain; several, the newest first, by commas")
     sandbox_url: str = Field(default="", description="replaces the url of targets with sandbox = true")
     receiver_host: str = "127.0.0.1"
     receiver_port: int = Field(default=8700, ge=0, le=65_535)
@@ -65,6 +67,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` merged: the layers are resolved in one place, below."""
         return (init_settings,)
+
+    @field_validator("audit_key")
+    @classmethod
+    def _long_keys(cls, value: SecretStr) -> SecretStr:
+        if any(len(key) < AUDIT_KEY_LENGTH for key in _keys(value)):
+            raise ValueError(f"each key has at least {AUDIT_KEY_LENGTH} characters; make one with: openssl rand -hex 32")
+        return value
+
+    @property
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """The keys of the audit chain: the first seals, all of them check."""
+        return tuple(key.encode() for key in _keys(self.audit_key))
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -133,6 +147,10 @@ def environment_of(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         child[f"{PREFIX}{name.upper()}"] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     return child
+
+
+def _keys(value: SecretStr) -> list[str]:
+    return [key.strip() for key in value.get_secret_value().split(",") if key.strip()]
 
 
 def _is_setting(name: str) -> bool:

@@ -1,64 +1,84 @@
-"""Remembers what operators did: who, when, to what, why, and how it stood before and after."""
+"""Remembers what operators did and what they were refused: who, when, to what, why, how it stood before and after; as a chain."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, Select, insert, select, text
 
+from ledger.chain import START, Action, Link, link
 from ledger.schema import actions
-from ledger.session import Session
+from ledger.session import Session, audit_keys
+
+__all__ = ["Action", "Actor", "head", "listed", "record", "write"]
+
+_WRITERS_LOCK = 727274005
+"""Of all deeds' transactions one at a time holds it on PostgreSQL; on SQLite there is one writer anyway."""
+
+_LONGEST_NAME = 120
+_DEED = ("at", "by", "action", "subject", "reason", "before", "after", "role", "allowed")
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts and why."""
+    """Who acts and why; ``role`` is the one of the console's user, empty on the command line."""
 
     by: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One deed. ``subject`` is a lane or a window (``deliver.netsuite``), a failure's key (``d34``) or a job (``job 5``)."""
-
-    at: datetime
-    by: str
-    action: str
-    subject: str
-    reason: str
-    before: Mapping[str, object]
-    after: Mapping[str, object]
+    role: str = ""
 
 
 def write(session: Session, done: Action) -> None:
-    """Note a deed, in the transaction that did it."""
-    session.execute(
-        insert(actions).values(
-            at=done.at,
-            by=done.by[:120],
-            action=done.action,
-            subject=done.subject,
-            reason=done.reason,
-            before=dict(done.before),
-            after=dict(done.after),
-        )
-    )
+    """Note a deed, in the transaction that did it and as its last statement: it holds the chain's end until the commit."""
+    _append(session, [done])
 
 
 def record(session: Session, actor: Actor, action: str, subjects: Sequence[str], now: datetime, **after: object) -> None:
     """Note one deed on many subjects. ``after`` holds no personal data: names, counts, paths, versions."""
-    for subject in subjects:
-        write(session, Action(now, actor.by, action, subject, actor.why, {}, after))
+    _append(session, [Action(now, actor.by, action, one, actor.why, {}, after, actor.role) for one in subjects])
 
 
 def listed(session: Session, subject: str, most: int) -> list[Action]:
     """Deeds on a subject, newest first."""
+    query = links().where(actions.c.subject == subject).order_by(actions.c.id.desc()).limit(most)
+    return [link_of(row).done for row in session.execute(query)]
+
+
+def head(session: Session) -> tuple[int, str]:
+    """Place and digest of the newest link; 0 and `START` before the first."""
     c = actions.c
-    query = (
-        select(c.at, c.by, c.action, c.subject, c.reason, c.before, c.after)
-        .where(c.subject == subject)
-        .order_by(c.id.desc())
-        .limit(most)
-    )
-    return [Action(*row) for row in session.execute(query)]
+    row = session.execute(select(c.sequence, c.digest).order_by(c.sequence.desc()).limit(1)).first()
+    return (row.sequence, row.digest) if row else (0, START)
+
+
+def links() -> Select[Any]:
+    """Every column that `link_of` reads."""
+    c = actions.c
+    return select(c.sequence, c.previous, c.digest, c.seal, *(c[name] for name in _DEED))
+
+
+def link_of(row: Row[Any]) -> Link:
+    """A row of `links`."""
+    sequence, previous, digest, seal, *deed = tuple(row)
+    return Link(sequence, previous, digest, seal, Action(*deed))
+
+
+def _append(session: Session, deeds: Sequence[Action]) -> None:
+    if not deeds:
+        return
+    if session.dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITERS_LOCK})
+    keys = audit_keys(session)
+    sequence, previous = head(session)
+    rows = []
+    for sequence, done in enumerate(deeds, sequence + 1):  # noqa: B020  it goes on from the head
+        made = link(replace(done, by=done.by[:_LONGEST_NAME]), sequence, previous, keys)
+        rows.append(_values(made))
+        previous = made.digest
+    session.execute(insert(actions), rows)
+
+
+def _values(one: Link) -> dict[str, object]:
+    deed = {name: getattr(one.done, name) for name in _DEED}
+    return deed | {"sequence": one.sequence, "previous": one.previous, "digest": one.digest, "seal": one.seal}

@@ -223,6 +223,13 @@ actions = Table(
     Column("reason", Text, nullable=False),
     Column("before", JSON, nullable=False),
     Column("after", JSON, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("seal", String(64)),
+    UniqueConstraint("sequence"),
     Index("ix_actions_subject", "subject", "id"),
 )
 

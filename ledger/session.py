@@ -1,7 +1,7 @@
 """Remembers through one engine: short transactions, one kind that writes and one that reads."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ IDLE_S = 0.5
 """A connection that was not used for so long is asked whether it still works."""
 
 _READ = "millrace_read"
+_AUDIT_KEYS = "millrace_audit_keys"
 
 _SERVER_SETTINGS = {
     "lock_timeout": f"{BUSY_S}s",
@@ -38,8 +39,11 @@ _SERVER_SETTINGS = {
 class Ledger:
     """One database, SQLite or PostgreSQL. Thread-safe; not to be carried over a fork: open one a process."""
 
-    def __init__(self, url: str, *, pool_size: int = 32) -> None:
-        """``url`` is ``sqlite:///path`` or ``postgresql://...``; nothing is opened before the first transaction."""
+    def __init__(self, url: str, *, pool_size: int = 32, audit_keys: Sequence[bytes] = ()) -> None:
+        """``url`` is ``sqlite:///path`` or ``postgresql://...``; nothing is opened before the first transaction.
+
+        The first of ``audit_keys`` seals what operators do; all of them check seals.
+        """
         self._lite = url.startswith("sqlite")
         options: dict[str, Any] = (
             {"connect_args": {"timeout": BUSY_S}}
@@ -57,6 +61,7 @@ class Ledger:
                 },
             }
         )
+        options["execution_options"] = {_AUDIT_KEYS: tuple(audit_keys)}
         self._engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, **options)
         if self._lite:
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -90,6 +95,11 @@ class Ledger:
     def close(self) -> None:
         """Close every idle connection."""
         self._engine.dispose()
+
+
+def audit_keys(session: Session) -> tuple[bytes, ...]:
+    """The keys that the ledger of this transaction was opened with; none is a chain without seals."""
+    return tuple(session.get_execution_options().get(_AUDIT_KEYS, ()))
 
 
 def _note_return(_connection: Any, record: Any) -> None:

@@ -35,7 +35,7 @@ def build_context(settings: Settings, secrets: Secrets, *, delivers: bool = True
     return Context(
         fleet=fleet,
         topology=load_topology(),
-        ledger=Ledger(settings.ledger_url.get_secret_value()),
+        ledger=Ledger(settings.ledger_url.get_secret_value(), audit_keys=settings.audit_keys),
         publisher=BrokerPublisher(settings.broker_url.get_secret_value()),
         channels=build_channels(fleet),
         erps=erps,

@@ -29,7 +29,7 @@ from routing.declare import declare
 from workers.local.process import Process
 from workers.local.rabbitmq import start_rabbitmq
 from workers.local.redis import start_redis
-from workers.local.service import Service, Start, free_port, launch, write_private
+from workers.local.service import Service, Start, free_port, launch, secret_in, write_private
 from workers.roles import topology_of
 
 READY_S = 60.0
@@ -132,6 +132,9 @@ def _fill_gaps(running: RunningFleet) -> None:
         running.fill(ledger_url=SecretStr(f"sqlite:///{running.folder / 'ledger.db'}"))
     if not settings.flower_login.get_secret_value():
         running.fill(flower_login=SecretStr(f"millrace:{secrets.token_urlsafe(12)}"))
+    if not settings.audit_key.get_secret_value():
+        # The same for this folder at every start: what it sealed can be checked later.
+        running.fill(audit_key=SecretStr(secret_in(_private(running.folder / "secrets"), "AUDIT_KEY")))
     running.fill(
         data_dir=running.folder,
         # One port cannot serve several processes; a worker started by hand may have one of its own.
@@ -146,7 +149,7 @@ def _fill_gaps(running: RunningFleet) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    ledger = Ledger(settings.ledger_url.get_secret_value())
+    ledger = Ledger(settings.ledger_url.get_secret_value(), audit_keys=settings.audit_keys)
     migrate.upgrade(ledger)
     ledger.close()
     with Connection(settings.broker_url.get_secret_value(), connect_timeout=10) as connection:
@@ -198,7 +201,6 @@ def _answers(url: str) -> bool:
 
 def _secrets_for(folder: Path, fleet: Fleet, known: Mapping[str, str]) -> dict[str, str]:
     """A made-up secret, kept in a file of its own, for every one the fleet file names and the environment lacks."""
-    folder.mkdir(exist_ok=True, mode=0o700)
     named = {name for source in fleet.sources.values() for name in source.secrets}
     named |= {target.secret for target in fleet.targets.values() if target.secret}
     made = {}
@@ -206,11 +208,16 @@ def _secrets_for(folder: Path, fleet: Fleet, known: Mapping[str, str]) -> dict[s
         variable = f"{SECRET_PREFIX}{name}"
         if variable in known or f"{variable}_FILE" in known:
             continue
-        if not (folder / name).exists():
+        if not (_private(folder) / name).exists():
             # The form of Standard Webhooks, which every other channel takes as plain text.
             write_private(folder / name, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
         made[f"{variable}_FILE"] = str(folder / name)
     return made
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
 
 
 def _as_shell(environment: Mapping[str, str]) -> str:

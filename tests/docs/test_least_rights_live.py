@@ -65,7 +65,15 @@ def test_the_processes_work_with_the_rights_of_the_page(app_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["DELETE FROM events", "DROP TABLE attempts", "TRUNCATE deliveries", "CREATE TABLE x (y int)"]
+    "statement",
+    [
+        "DELETE FROM events",
+        "DROP TABLE attempts",
+        "TRUNCATE deliveries",
+        "CREATE TABLE x (y int)",
+        "UPDATE actions SET reason = 'none'",
+        "ALTER TABLE actions DISABLE TRIGGER USER",
+    ],
 )
 def test_the_processes_may_not_destroy(app_url: str, statement: str) -> None:
     opened = Ledger(app_url)

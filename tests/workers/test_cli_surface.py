@@ -9,7 +9,20 @@ import pytest
 
 from tests.workers.command_line import AWAY, MILLRACE, child, every_command, millrace
 
-NOUNS = {"topology", "events", "documents", "deliveries", "failures", "jobs", "crossrefs", "weights", "lanes", "config", "db"}
+NOUNS = {
+    "topology",
+    "events",
+    "documents",
+    "deliveries",
+    "failures",
+    "jobs",
+    "crossrefs",
+    "weights",
+    "lanes",
+    "audit",
+    "config",
+    "db",
+}
 ROLES = {"up", "receiver", "worker", "relay", "recorder", "flower", "sandbox", "demo", "version"}
 MOST_CPU_S = 0.4
 

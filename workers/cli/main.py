@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
+from workers.cli.audit_commands import audit
 from workers.cli.config_commands import config
 from workers.cli.demo_command import demo
 from workers.cli.desk_commands import crossrefs, weights
@@ -41,6 +42,7 @@ app.add_typer(jobs, name="jobs")
 app.add_typer(crossrefs, name="crossrefs")
 app.add_typer(weights, name="weights")
 app.add_typer(lanes, name="lanes")
+app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

@@ -42,7 +42,7 @@ def open_ledger(loaded: Settings) -> Ledger:
     if not url:
         fail("MILLRACE_LEDGER_URL is not set; for a running `millrace up` source the env file it printed", Exit.USAGE)
     try:
-        return Ledger(url)
+        return Ledger(url, audit_keys=loaded.audit_keys)
     except Exception as error:  # noqa: BLE001  whatever is wrong with the URL; its text may hold a password and is not shown
         fail(
             f"MILLRACE_LEDGER_URL cannot be used ({type(error).__name__}): write sqlite:///path or postgresql://user@host/name",

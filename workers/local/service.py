@@ -124,9 +124,9 @@ def folder_for(name: str, folder: Path | None) -> Iterator[tuple[Path, Path | No
         raise
 
 
-def secret_in(folder: Path) -> str:
-    """The service's password: made once, kept in its folder, readable by its owner only."""
-    path = folder / "password"
+def secret_in(folder: Path, name: str = "password") -> str:
+    """A made-up secret of 32 characters: made once, kept in the folder, readable by its owner only."""
+    path = folder / name
     if not path.exists():
         write_private(path, secrets.token_hex(16))
     return path.read_text(encoding="ascii")
