@@ -123,7 +123,7 @@ def listed(session: Session, rules: Rules, wanted: Filter, now: datetime, most: 
             func.coalesce(d.failure_remedy, e.failure_remedy, "find out who published it; nothing of ours was in it"),
             case((c.target != "", c.target), else_=c.source),
             case((c.stage == "delivery", c.operation + " " + c.business_key), else_=c.operation),
-            c.last_at, _owner(rules), c.due_at, _due_s(rules), c.first_at, c.times, c.fingerprint, c.cause, c.source, c.state,
+            c.last_at, owner_of(rules), c.due_at, _due_s(rules), c.first_at, c.times, c.fingerprint, c.cause, c.source, c.state,
             func.coalesce(d.uncertain, False), c.currency, c.amount_micros,
         )
         .outerjoin(deliveries, and_(c.stage == "delivery", d.id == c.row_id))
@@ -146,7 +146,7 @@ def groups(session: Session, rules: Rules, wanted: Filter, now: datetime, by: Se
         "target": c.target if "target" in by else literal("", String),
         "operation": c.operation if "operation" in by else literal("", String),
         "source": c.source if "source" in by else literal("", String),
-        "owner": _owner(rules) if "owner" in by else literal("", String),
+        "owner": owner_of(rules) if "owner" in by else literal("", String),
     }
     own = (column.label(name) for name, column in shown.items())
     met = matching(rules, wanted, now)
@@ -191,7 +191,7 @@ def matching(rules: Rules, wanted: Filter, now: datetime, *, any_state: bool = F
     met += [c[name] == value for name, value in plain.items() if value]
     met += [_like(c[name], value) for name, value in (("code", wanted.code), ("operation", wanted.operation)) if value]
     if wanted.owner:
-        met.append(_owner(rules) == wanted.owner)
+        met.append(owner_of(rules) == wanted.owner)
     if wanted.since:
         met.append(c.last_at >= wanted.since)
     if wanted.until:
@@ -199,7 +199,7 @@ def matching(rules: Rules, wanted: Filter, now: datetime, *, any_state: bool = F
     if wanted.text:
         met.append(or_(*(column.icontains(wanted.text, autoescape=True) for column in (c.cause, c.code, c.business_key))))
     if wanted.overdue:
-        met.append(_overdue(rules, now))
+        met.append(overdue_of(rules, now))
     if wanted.keys:
         met.append(_among([FailureKey.read(key) for key in wanted.keys]))
     return and_(true(), *met)
@@ -232,7 +232,7 @@ def _among(keys: Sequence[FailureKey]) -> ColumnElement[bool]:
     return or_(*(and_(c.stage == stage, c.row_id.in_([k.id for k in keys if k.stage == stage])) for stage in sorted(stages)))
 
 
-def _owner(rules: Rules) -> ColumnElement[str]:
+def owner_of(rules: Rules) -> ColumnElement[str]:
     """Who a case belongs to: the hand that took it, else the first rule it meets, else the class's own owner."""
     c = cases.c
     ways = [(_meets(rule), literal(rule.owner)) for rule in rules]
@@ -245,7 +245,8 @@ def _due_s(rules: Rules) -> ColumnElement[Any]:
     return case(*ways, else_=None) if ways else literal(None)
 
 
-def _overdue(rules: Rules, now: datetime) -> ColumnElement[bool]:
+def overdue_of(rules: Rules, now: datetime) -> ColumnElement[bool]:
+    """Whether a case is past its due time: the one a person set, else the one of the first rule it meets."""
     c = cases.c
     ways = [
         (_meets(rule), c.last_at < now - timedelta(seconds=rule.due_s) if rule.due_s else literal(value=False)) for rule in rules

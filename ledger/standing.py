@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Integer, Row, Select, Table, func, literal, literal_column, select, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Subquery,
+    Table,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 
 from ledger.schema import OPEN_ROWS, PICKABLE_ROWS, attempts, deliveries, events
 from ledger.session import Session
@@ -18,7 +31,9 @@ MOST_COUNTED = 10_000
 
 PICKABLE = ("ready", "queued", "retrying")
 _REMEMBERED = ("claimed", "waiting", "parked")
-_LATEST = 2_000
+LATEST = 2_000
+"""Attempts that are looked at for what happened lately."""
+SUCCESSES = ("Done", "AlreadyDone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,7 @@ def of_target(
     places = [(d, cls, state) for d in domains for cls in classes for state in PICKABLE]
     queries = []
     for domain, cls, state in places:
-        here = (c.target == target, c.domain == domain, c["class"] == cls, _is(c.state, state), PICKABLE_ROWS)
+        here = (c.target == target, c.domain == domain, c["class"] == cls, is_state(c.state, state), PICKABLE_ROWS)
         queries.append(_cell(select(c.accepted_at).where(*here), c.accepted_at, (domain, cls, state), most))
     return [Cell(f"deliver.{target}", *row) for row in _found(session, queries)]
 
@@ -64,7 +79,7 @@ def of_events(session: Session, domains: Sequence[str], classes: Sequence[str]) 
     c = events.c
     queries = []
     for domain, cls in ((d, cls) for d in domains for cls in classes):
-        here = (c.domain == domain, c["class"] == cls, _is(c.state, "accepted"))
+        here = (c.domain == domain, c["class"] == cls, is_state(c.state, "accepted"))
         queries.append(_cell(select(c.received_at).where(*here), c.received_at, (domain, cls, "accepted"), MOST_COUNTED))
     return [Cell(row[0], *row) for row in _found(session, queries)]
 
@@ -83,17 +98,23 @@ def remembered(session: Session) -> list[Cell]:
 
 def paces(session: Session, since: datetime) -> list[Pace]:
     """Deliveries done by target since then; ``Pace.since`` is later where there were more attempts than are looked at."""
-    a, d = attempts.c, deliveries.c
-    latest = select(a.delivery_id, a.ended_at, a.outcome).order_by(a.id.desc()).limit(_LATEST).subquery()
+    d = deliveries.c
+    latest = latest_attempts()
     query = (
         select(d.target, func.count())
         .join(latest, latest.c.delivery_id == d.id)
-        .where(latest.c.ended_at >= since, latest.c.outcome.in_(("Done", "AlreadyDone")))
+        .where(latest.c.ended_at >= since, latest.c.outcome.in_(SUCCESSES))
         .group_by(d.target)
     )
     looked, first = session.execute(select(func.count(), func.min(latest.c.ended_at))).one()
-    began = max(since, first) if looked == _LATEST else since
+    began = max(since, first) if looked == LATEST else since
     return [Pace(target, done, began) for target, done in session.execute(query)]
+
+
+def latest_attempts() -> Subquery:
+    """The latest attempts of all targets: delivery_id, ended_at, outcome."""
+    c = attempts.c
+    return select(c.delivery_id, c.ended_at, c.outcome).order_by(c.id.desc()).limit(LATEST).subquery("latest")
 
 
 def _cell(rows: Select[Any], since: Column[Any], place: Iterable[str], most: int) -> Select[*tuple[Any, ...]]:
@@ -104,7 +125,8 @@ def _cell(rows: Select[Any], since: Column[Any], place: Iterable[str], most: int
     return select(*told, counted.cast(Integer), oldest.scalar_subquery())
 
 
-def _is(column: Column[Any], state: str) -> ColumnElement[bool]:
+def is_state(column: Column[Any], state: str) -> ColumnElement[bool]:
+    """A state, so written that the indexes over some states only are used."""
     # Written into the text: the index holds some states only, and a prepared statement is planned before its values are known.
     # For the same reason its own condition stands beside: SQLite takes an index over some rows only where it meets it again.
     return column == literal_column(f"'{state}'")
@@ -117,6 +139,6 @@ def _found(session: Session, queries: Sequence[Select[*tuple[Any, ...]]]) -> lis
 def _grouped(table: Table, names: Sequence[str], since: str, state: str) -> Select[*tuple[Any, ...]]:
     columns = [table.c[name] for name in (*names, since)]
     index = [OPEN_ROWS] if state == "claimed" else []
-    some = select(*columns).where(_is(table.c.state, state), *index).limit(MOST_COUNTED).subquery()
+    some = select(*columns).where(is_state(table.c.state, state), *index).limit(MOST_COUNTED).subquery()
     by = [some.c[name] for name in names]
     return select(*by, func.count(), func.min(some.c[since])).group_by(*by)

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, func, or_, select
 
 from ledger.schema import attempts, deliveries, documents, events, versions
 from ledger.session import Session
+from ledger.standing import is_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class EventView:
     failure_reason: str | None
     failure_remedy: str | None
     size_bytes: int
+    failed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class DeliveryView:
     failure_code: str | None
     failure_reason: str | None
     failure_remedy: str | None
+    failed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +204,12 @@ def tell_story(session: Session, source: str, order_key: str) -> Story:
     tried = _attempts_of(session, [d.id for d in sent])
     waiting_for = f"order/{source}/{order_key}"
     ids = {v.event_id for v in told}
-    heard = session.execute(
-        _event_query().where(or_(events.c.id.in_(ids), events.c.waits_for == waiting_for)).order_by(events.c.id)
-    )
-    return Story(tuple(EventView(*row) for row in heard), tuple(heads), tuple(told), tuple(sent), tuple(tried))
+    # One look a state: the indexes hold those that wait and those that are parked, each apart.
+    told_early = (_event_query().where(is_state(events.c.state, state)) for state in ("waiting", "parked"))
+    looks = [_event_query().where(events.c.id.in_(ids)), *(look.where(events.c.waits_for == waiting_for) for look in told_early)]
+    heard = {row.id: EventView(*row) for look in looks for row in session.execute(look)}
+    in_order = tuple(heard[event_id] for event_id in sorted(heard))
+    return Story(in_order, tuple(heads), tuple(told), tuple(sent), tuple(tried))
 
 
 def story_of_event(session: Session, event_id: int) -> Story | None:
@@ -255,7 +260,7 @@ def _event_query() -> Select[*tuple[Any, ...]]:
     return select(
         c.id, c.source, c.topic, c.event_key, c.domain, c["class"], c.state, c.waits_for, c.correlation_id,
         c.received_at, c.settled_at, c.failure_class, c.failure_code, c.failure_reason, c.failure_remedy,
-        func.length(c.body),
+        func.length(c.body), c.failed_at,
     )  # fmt: skip
 
 
@@ -269,5 +274,5 @@ def _delivery_query() -> Select[*tuple[Any, ...]]:
     return select(
         c.id, c.target, c.operation, c.business_key, c.version, c["class"], c.state, c.uncertain, c.attempts,
         c.remote_id, c.due_at, c.correlation_id, c.accepted_at, c.created_at, c.settled_at, c.failure_class,
-        c.failure_code, c.failure_reason, c.failure_remedy,
+        c.failure_code, c.failure_reason, c.failure_remedy, c.failed_at,
     )  # fmt: skip
