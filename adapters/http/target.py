@@ -10,6 +10,16 @@ from urllib.parse import quote, urlencode, urlsplit
 _PATH = re.compile(r"/[!-~]*")
 
 
+def rooted(url: str, root: str) -> str:
+    """Root of a service, whether the configured url names it or only what it stands on.
+
+    >>> rooted("https://contoso.crm.dynamics.com/", "/api/data/v9.2")
+    'https://contoso.crm.dynamics.com/api/data/v9.2'
+    """
+    plain = url.rstrip("/")
+    return plain if plain.endswith(root) else plain + root
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Settings of one target. ``headers`` go with every request and are kept out of reprs, they may hold secrets.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from adapters.http.answers import Answer
+from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.client import Client
 from adapters.http.target import Target, segment
@@ -112,6 +112,23 @@ class EntraLogin:
 
 
 Login = FixedToken | EntraLogin
+
+
+def login_of(application: Application, name: str, patience_s: float, *, bearer: bool) -> Login:
+    """A login by the application's secret, or by the secret itself where it is a ``bearer`` token."""
+    return FixedToken(application.secret) if bearer else EntraLogin(application, name, patience_s)
+
+
+def logged_in(login: Login, send: Callable[[str], Exchange], refused: Callable[[Exchange], bool]) -> Exchange | Unavailable:
+    """Send with a token, and once more with another one if it is refused: a refusal at the door changed nothing."""
+    token = login.token()
+    if not isinstance(token, str):
+        return token
+    exchange = send(token)
+    if not refused(exchange):
+        return exchange
+    renewed = login.renew(token)
+    return send(renewed) if isinstance(renewed, str) else renewed
 
 
 def _read(answer: Answer) -> tuple[str, float]:

@@ -9,9 +9,10 @@ from adapters.erps.business_central.orders import Orders
 from adapters.erps.business_central.returns import Returns
 from adapters.erps.business_central.shipments import Shipments
 from adapters.erps.business_central.wire import Wire
+from adapters.erps.frame import Desks
 from adapters.http.caller import Caller
-from adapters.http.target import Target
-from adapters.wire.entra import Application, EntraLogin, FixedToken, Login
+from adapters.http.target import Target, rooted
+from adapters.wire.entra import Application, login_of
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
@@ -34,13 +35,14 @@ class BusinessCentral:
     """One company of one environment."""
 
     def __init__(self, account: Account, options: BusinessCentralOptions) -> None:
-        self.http = Target(account.name, base_url_of(account.url), answer_timeout_s=account.answer_timeout_s)
+        self.http = Target(account.name, rooted(account.url, _ROOT), answer_timeout_s=account.answer_timeout_s)
         self.max_execution_s = account.max_execution_s
         self._options = options
-        wire = Wire(_login(account, options), options.company)
+        application = Application(options.tenant, options.client_id, account.secret, options.scope, options.authority)
+        login = login_of(application, account.name, account.answer_timeout_s, bearer=options.auth == "bearer")
+        wire = Wire(login, options.company)
         self._orders = Orders(wire, options)
-        self._shipments = Shipments(wire, options)
-        self._returns = Returns(wire, options)
+        self._desks = Desks(self._orders, Shipments(wire, options), Returns(wire, options))
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         return needs_of(document, self._options)
@@ -49,22 +51,10 @@ class BusinessCentral:
         return CALLS[operation]
 
     def find(self, posting: Posting, caller: Caller) -> Finding:
-        match posting.document:
-            case Order() as order:
-                return self._orders.find(posting, order, caller)
-            case Shipment() as shipment:
-                return self._shipments.find(posting, shipment, caller)
-            case Return() as told:
-                return self._returns.find(told, caller)
+        return self._desks.find(posting, caller)
 
     def post(self, posting: Posting, caller: Caller) -> Outcome:
-        match posting.document:
-            case Order() as order:
-                return self._orders.post(posting, order, caller)
-            case Shipment() as shipment:
-                return self._shipments.post(posting, shipment, caller)
-            case Return() as told:
-                return self._returns.post(posting, told, caller)
+        return self._desks.post(posting, caller)
 
     def batch(self, operation: Operation) -> int:
         return self._options.batch if operation == "order.create" else 1
@@ -75,19 +65,6 @@ class BusinessCentral:
         return self._orders.create_together(postings, caller)
 
 
-def base_url_of(url: str) -> str:
-    """Root of the API, whether the configured url names it or only the environment."""
-    plain = url.rstrip("/")
-    return plain if plain.endswith(_ROOT) else plain + _ROOT
-
-
 def build_business_central(account: Account) -> Erp:
     """The adapter of one company. Raises ConfigError (a ValueError) for an option it does not know, naming the nearest."""
     return BusinessCentral(account, options_of(account))
-
-
-def _login(account: Account, options: BusinessCentralOptions) -> Login:
-    if options.auth == "bearer":
-        return FixedToken(account.secret)
-    application = Application(options.tenant, options.client_id, account.secret, options.scope, options.authority)
-    return EntraLogin(application, account.name, account.answer_timeout_s)

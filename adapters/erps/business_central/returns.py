@@ -47,7 +47,7 @@ class Returns:
         done = self.wire.write(caller, f"{RECORD}.post", "POST", f"{RECORD}({memo['id']})/Microsoft.NAV.post", None)
         return Done(str(memo["id"])) if isinstance(done, Mapping) else done
 
-    def find(self, told: Return, caller: Caller) -> Finding:
+    def find(self, posting: Posting, told: Return, caller: Caller) -> Finding:
         """The posted memo; one that is still a draft is half made, and posting goes on there."""
         memo = self._memo(told, caller)
         if isinstance(memo, Fault):

@@ -8,7 +8,8 @@ from decimal import Decimal
 from adapters.erps.base import Posting, References
 from adapters.erps.business_central.keys import line_mark, order_key
 from adapters.erps.business_central.needs import GUEST
-from adapters.erps.business_central.options import GUID, BusinessCentralOptions
+from adapters.erps.business_central.options import BusinessCentralOptions
+from adapters.erps.options import GUID
 from canonical.currencies import MINOR_DIGITS
 from canonical.order import Order
 from canonical.outcome import Rejected

@@ -8,7 +8,7 @@ from adapters.erps.business_central.faults import meaning_of, meaning_of_reply
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
-from adapters.wire.entra import Login
+from adapters.wire.entra import Login, logged_in
 from adapters.wire.odata import JSON, Body, Pairs, Part, Reply, batch_body, batch_replies, encoded
 from adapters.wire.odata_faults import Fault, LoginRefused, in_doubt
 from canonical.outcome import Unavailable
@@ -99,14 +99,7 @@ class Wire:
             told = (login, *_COMMON, *headers, *(JSON if payload else ()))
             return caller.send(method, path, operation=name, headers=told, body=payload, idempotent=not writes)
 
-        token = self._login.token()
-        if not isinstance(token, str):
-            return token
-        exchange = sent(token)
-        if not _login_refused(exchange, name):
-            return exchange
-        renewed = self._login.renew(token)
-        return sent(renewed) if isinstance(renewed, str) else renewed
+        return logged_in(self._login, sent, lambda exchange: _login_refused(exchange, name))
 
 
 def _login_refused(exchange: Exchange, name: str) -> bool:

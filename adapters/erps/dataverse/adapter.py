@@ -8,8 +8,8 @@ from adapters.erps.dataverse.orders import Orders
 from adapters.erps.dataverse.sales import needs_of
 from adapters.erps.dataverse.wire import Wire
 from adapters.http.caller import Caller
-from adapters.http.target import Target
-from adapters.wire.entra import Application, EntraLogin, FixedToken, Login
+from adapters.http.target import Target, rooted
+from adapters.wire.entra import Application, login_of
 from canonical.order import Order
 from canonical.outcome import Absent, Finding, Outcome, Rejected
 from canonical.returns import Return
@@ -32,11 +32,14 @@ class Dataverse:
     """One environment."""
 
     def __init__(self, account: Account, options: DataverseOptions) -> None:
-        base_url = base_url_of(account.url)
+        base_url = rooted(account.url, _ROOT)
         self.http = Target(account.name, base_url, answer_timeout_s=account.answer_timeout_s)
         self.max_execution_s = account.max_execution_s
         self._options = options
-        self._orders = Orders(Wire(_login(account, options, base_url.removesuffix(_ROOT)), _ROOT), options)
+        scope = f"{base_url.removesuffix(_ROOT)}/.default"
+        application = Application(options.tenant, options.client_id, account.secret, scope, options.authority)
+        login = login_of(application, account.name, account.answer_timeout_s, bearer=options.auth == "bearer")
+        self._orders = Orders(Wire(login, _ROOT), options)
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
         return needs_of(document, self._options) if isinstance(document, Order) else ()
@@ -70,20 +73,6 @@ class Dataverse:
         return self._orders.create_many(postings, caller)
 
 
-def base_url_of(url: str) -> str:
-    """Root of the Web API, whether the configured url names it or only the environment."""
-    plain = url.rstrip("/")
-    return plain if plain.endswith(_ROOT) else plain + _ROOT
-
-
 def build_dataverse(account: Account) -> Erp:
     """The adapter of one environment. Raises ConfigError (a ValueError) for an option it does not know, naming the nearest."""
     return Dataverse(account, options_of(account))
-
-
-def _login(account: Account, options: DataverseOptions, environment: str) -> Login:
-    if options.auth == "bearer":
-        return FixedToken(account.secret)
-    scope = f"{environment}/.default"
-    application = Application(options.tenant, options.client_id, account.secret, scope, options.authority)
-    return EntraLogin(application, account.name, account.answer_timeout_s)

@@ -1,17 +1,16 @@
 """Settings of one Dataverse environment, read from the target's options at boot; a wrong one stops it."""
 
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from adapters.erps.base import Account
+from adapters.erps.options import Option, Reader, choice, flag, guid, read_options, text, whole
 from adapters.wire.entra import AUTHORITY
 from canonical.currencies import MINOR_DIGITS
-from config.nearest import ConfigError, hint
+from config.nearest import ConfigError
 
-Option = str | int | float | bool
-
-GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MOST_OPERATIONS = 1000
 """Requests that one batch may hold."""
 _COLUMN = re.compile(r"[a-z][a-z0-9]*_[a-z0-9_]{1,90}")
@@ -46,11 +45,7 @@ class DataverseOptions:
 
 def options_of(account: Account) -> DataverseOptions:
     """The account's options. Raises ConfigError for an unknown or wrong one, naming the nearest, and for a missing secret."""
-    known = {f.name: f for f in fields(DataverseOptions)}
-    for name in account.options:
-        if name not in known:
-            raise ConfigError(f"dataverse: unknown option {name!r}; {hint(name, known)}")
-    options = DataverseOptions(**{name: _read(name, value) for name, value in account.options.items()})  # type: ignore[arg-type]  # each was read
+    options = read_options("dataverse", DataverseOptions, account.options, _READERS, text)
     if not account.secret:
         raise ConfigError("dataverse: the target has no secret: the application's client secret, or a bearer token")
     if options.auth == "oauth2" and not (options.tenant and options.client_id):
@@ -62,17 +57,21 @@ def options_of(account: Account) -> DataverseOptions:
     return options
 
 
-def _read(name: str, value: Option) -> object:
-    if name == "auth" and value not in ("oauth2", "bearer"):
-        raise ConfigError(f"dataverse: option 'auth': {hint(str(value), ('oauth2', 'bearer'))}")
-    if name == "addresses" and not isinstance(value, bool):
-        raise ConfigError("dataverse: option 'addresses' must be true or false")
-    if name == "batch" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_OPERATIONS):
-        raise ConfigError(f"dataverse: option 'batch' must be a whole number from 1 to {MOST_OPERATIONS}")
-    if name == "cancel_status" and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ConfigError("dataverse: option 'cancel_status' must be a whole number: a status reason of cancelled orders")
-    if name.endswith("_column") and not _COLUMN.fullmatch(str(value)):
-        raise ConfigError(f"dataverse: option {name!r} must be a column's logical name with its publisher's prefix (mr_key)")
-    if name in ("guest_account", "price_list", "unit") and not GUID.fullmatch(str(value)):
-        raise ConfigError(f"dataverse: option {name!r} must be an id (a GUID)")
-    return value
+def _column(value: Option) -> str:
+    if not _COLUMN.fullmatch(str(value)):
+        raise ValueError("must be a column's logical name with its publisher's prefix (mr_key)")
+    return str(value)
+
+
+_READERS: Mapping[str, Reader] = {
+    "auth": choice("oauth2", "bearer"),
+    "addresses": flag,
+    "cancel_status": whole(0, 2**31 - 1),
+    "batch": whole(1, MOST_OPERATIONS),
+    "key_column": _column,
+    "version_column": _column,
+    "line_column": _column,
+    "guest_account": guid,
+    "price_list": guid,
+    "unit": guid,
+}

@@ -7,7 +7,7 @@ from adapters.erps.dataverse.faults import Gone, Meaning, Taken, meaning_of, mea
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
-from adapters.wire.entra import Login
+from adapters.wire.entra import Login, logged_in
 from adapters.wire.odata import JSON, Body, Pairs, Part, Reply, encoded
 from adapters.wire.odata_faults import Fault, LoginRefused, in_doubt
 from adapters.wire.odata_multipart import multipart_body, multipart_replies
@@ -73,14 +73,7 @@ class Wire:
             told = (("authorization", f"Bearer {token}"), *_COMMON, *headers)
             return caller.send(method, path, operation=name, headers=told, body=payload)
 
-        token = self._login.token()
-        if not isinstance(token, str):
-            return token
-        exchange = sent(token)
-        if not _login_refused(exchange, name):
-            return exchange
-        renewed = self._login.renew(token)
-        return sent(renewed) if isinstance(renewed, str) else renewed
+        return logged_in(self._login, sent, lambda exchange: _login_refused(exchange, name))
 
 
 def _login_refused(exchange: Exchange, name: str) -> bool:

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.frame import Desks
 from adapters.erps.netsuite.auth import BearerLogin, Login
 from adapters.erps.netsuite.bulk import MOST_AT_ONCE, BulkOrders
 from adapters.erps.netsuite.needs import needs_of
 from adapters.erps.netsuite.oauth import PATH as TOKEN_PATH
 from adapters.erps.netsuite.oauth import OAuthLogin
-from adapters.erps.netsuite.options import NetSuiteOptions, base_url_of, options_of
+from adapters.erps.netsuite.options import ROOT, NetSuiteOptions, options_of
 from adapters.erps.netsuite.orders import Orders
 from adapters.erps.netsuite.returns import Returns
 from adapters.erps.netsuite.shipments import Shipments
 from adapters.erps.netsuite.wire import Wire
 from adapters.http.caller import Caller
-from adapters.http.target import Target
+from adapters.http.target import Target, rooted
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
@@ -36,13 +37,11 @@ class NetSuite:
     """One NetSuite account."""
 
     def __init__(self, account: Account, options: NetSuiteOptions) -> None:
-        self.http = Target(account.name, base_url_of(account.url), answer_timeout_s=account.answer_timeout_s)
+        self.http = Target(account.name, rooted(account.url, ROOT), answer_timeout_s=account.answer_timeout_s)
         self.max_execution_s = account.max_execution_s
         self._options = options
         wire = Wire(_login(account, options))
-        self._orders = Orders(wire, options)
-        self._shipments = Shipments(wire, options)
-        self._returns = Returns(wire, options)
+        self._desks = Desks(Orders(wire, options), Shipments(wire, options), Returns(wire, options))
         self._bulk = BulkOrders(wire, options)
 
     def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
@@ -52,22 +51,10 @@ class NetSuite:
         return CALLS[operation]
 
     def find(self, posting: Posting, caller: Caller) -> Finding:
-        match posting.document:
-            case Order() as order:
-                return self._orders.find(posting, order, caller)
-            case Shipment() as shipment:
-                return self._shipments.find(posting, shipment, caller)
-            case Return() as told:
-                return self._returns.find(told, caller)
+        return self._desks.find(posting, caller)
 
     def post(self, posting: Posting, caller: Caller) -> Outcome:
-        match posting.document:
-            case Order() as order:
-                return self._orders.post(posting, order, caller)
-            case Shipment() as shipment:
-                return self._shipments.post(posting, shipment, caller)
-            case Return() as told:
-                return self._returns.post(posting, told, caller)
+        return self._desks.post(posting, caller)
 
     def batch(self, operation: Operation) -> int:
         """New orders only: whatever else begins with a look at what is there."""
@@ -91,7 +78,7 @@ def _login(account: Account, options: NetSuiteOptions) -> Login:
     except ImportError:
         raise ConfigError("netsuite: auth = 'oauth2' signs with the package 'cryptography': install it") from None
     key = read_key(account.secret)
-    audience = base_url_of(account.url) + TOKEN_PATH
+    audience = rooted(account.url, ROOT) + TOKEN_PATH
 
     def sign() -> str:
         return assertion(key, options.client_id, options.certificate_id, audience)

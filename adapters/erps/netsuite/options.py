@@ -1,15 +1,14 @@
 """Settings of one NetSuite account, read from the target's options at boot; a wrong one stops it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 from adapters.erps.base import Account
-from config.nearest import ConfigError, hint
+from adapters.erps.options import Option, Reader, choice, flag, numbers_by_currency, read_options, text
+from config.nearest import ConfigError
 
-Option = str | int | float | bool
-
-_ROOT = "/services/rest"
+ROOT = "/services/rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,7 @@ def options_of(account: Account) -> NetSuiteOptions:
 
     Raises ConfigError for an unknown or wrong option, naming the nearest right one, and for a missing secret.
     """
-    known = {f.name: f for f in fields(NetSuiteOptions)}
-    for name in account.options:
-        if name not in known:
-            raise ConfigError(f"netsuite: unknown option {name!r}; {hint(name, known)}")
-    read = {name: _READERS.get(name, _text)(name, value) for name, value in account.options.items()}
-    options = NetSuiteOptions(**read)  # type: ignore[arg-type]  # each name was checked against the fields
+    options = read_options("netsuite", NetSuiteOptions, account.options, _READERS, text)
     if not account.secret:
         raise ConfigError("netsuite: the target has no secret: a bearer token, or with auth = 'oauth2' a private key")
     if options.auth == "oauth2" and not (options.client_id and options.certificate_id):
@@ -62,63 +56,26 @@ def options_of(account: Account) -> NetSuiteOptions:
     return options
 
 
-def base_url_of(url: str) -> str:
-    """Root of the REST services, whether the configured url names it or only the host."""
-    plain = url.rstrip("/")
-    return plain if plain.endswith(_ROOT) else plain + _ROOT
-
-
-def _text(name: str, value: Option) -> str:
-    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
-        raise ConfigError(f"netsuite: option {name!r} must be a text or a whole number")
-    return str(int(value)) if isinstance(value, float) else str(value)
-
-
-def _auth(name: str, value: Option) -> str:
-    if value not in ("bearer", "oauth2"):
-        raise ConfigError(f"netsuite: option {name!r} must be bearer or oauth2; {hint(str(value), ('bearer', 'oauth2'))}")
-    return str(value)
-
-
-def _batch(name: str, value: Option) -> str:
-    if value not in ("off", "async"):
-        raise ConfigError(f"netsuite: option {name!r} must be off or async; {hint(str(value), ('off', 'async'))}")
-    return str(value)
-
-
-def _field(name: str, value: Option) -> str:
+def _field(value: Option) -> str:
     if not isinstance(value, str) or not (value == "" or value.startswith(("custbody", "custcol"))):
-        raise ConfigError(f"netsuite: option {name!r} must be a custom field's id (custbody_..., custcol_...) or empty")
+        raise ValueError("must be a custom field's id (custbody_..., custcol_...) or empty")
     return value.lower()
 
 
-def _flag(name: str, value: Option) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(f"netsuite: option {name!r} must be true or false")
-    return value
-
-
-def _seconds(name: str, value: Option) -> float:
+def _seconds(value: Option) -> float:
     if isinstance(value, bool | str) or not 0 < value <= 3600:
-        raise ConfigError(f"netsuite: option {name!r} must be a number of seconds above 0, at most 3600")
+        raise ValueError("must be a number of seconds above 0, at most 3600")
     return float(value)
 
 
-def _currencies(name: str, value: Option) -> Mapping[str, str]:
-    pairs = [part.partition(":") for part in str(value).replace(",", " ").split()]
-    if not all(len(code) == 3 and code.isalpha() and number.isdecimal() for code, _, number in pairs):
-        raise ConfigError(f'netsuite: option {name!r} must look like "USD:1 EUR:4" (ISO code, NetSuite\'s internal id)')
-    return {code.upper(): number for code, _, number in pairs}
-
-
-_READERS = {
-    "auth": _auth,
-    "addresses": _flag,
+_READERS: Mapping[str, Reader] = {
+    "auth": choice("bearer", "oauth2"),
+    "addresses": flag,
     "version_field": _field,
     "correlation_field": _field,
     "line_field": _field,
     "login_rest_s": _seconds,
-    "batch": _batch,
+    "batch": choice("off", "async"),
     "batch_wait_s": _seconds,
-    "currencies": _currencies,
+    "currencies": numbers_by_currency,
 }

@@ -60,7 +60,7 @@ class Returns:
         remedy = "nothing is to be done in NetSuite; see at the source whether the return is complete"
         return Rejected("netsuite.nothing_returned", f"return {told.key!r} gives back neither goods nor money", remedy)
 
-    def find(self, told: Return, caller: Caller) -> Finding:
+    def find(self, posting: Posting, told: Return, caller: Caller) -> Finding:
         """The credit memo, the chain's last link; a chain without it is to be gone on with."""
         found = find(self.wire, caller, CREDIT, credit_key(told.source, told.key))
         if isinstance(found, Gone):

@@ -1,14 +1,13 @@
 """Settings of one Tryton account: whose sales, which shop, from where; read from the target's table at boot."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from adapters.erps.base import Account
+from adapters.erps.options import Option, Reader, numbers_by_currency, read_options, whole
 from adapters.erps.tryton.wire import context_of
 from adapters.http.target import Target
-from config.nearest import ConfigError, hint
-
-Option = str | int | float | bool
+from config.nearest import ConfigError
 
 _REST = "/rest"
 LARGEST_BATCH = 200
@@ -55,15 +54,10 @@ def from_options(options: Mapping[str, Option]) -> TrytonOptions:
 
     Raises ConfigError for an unknown, missing or wrong option, naming the nearest right one.
     """
-    known = {f.name for f in fields(TrytonOptions)}
-    for name in options:
-        if name not in known:
-            raise ConfigError(f"tryton: unknown option {name!r}; {hint(name, known)}")
     for name in _NEEDED:
         if name not in options:
             raise ConfigError(f"tryton: option {name!r} is missing; the id is shown in Tryton under the record's properties")
-    read = {name: _READERS.get(name, _id)(name, value) for name, value in options.items()}
-    return TrytonOptions(**read)  # type: ignore[arg-type]  # each name was checked against the fields
+    return read_options("tryton", TrytonOptions, options, _READERS, _id)
 
 
 def keys_of(account: Account, options: TrytonOptions) -> Keys:
@@ -96,29 +90,23 @@ def target_of(account: Account, options: TrytonOptions) -> Target:
     )
 
 
-def _id(name: str, value: Option) -> int:
+def _id(value: Option) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"tryton: option {name!r} must be a record id: a whole number above 0")
+        raise ValueError("must be a record id: a whole number above 0")
     return value
 
 
-def _login(name: str, value: Option) -> str:
+def _login(value: Option) -> str:
     if not isinstance(value, str) or ":" in value:
-        raise ConfigError(f"tryton: option {name!r} must be a user's login name")
+        raise ValueError("must be a user's login name")
     return value
 
 
-def _batch(name: str, value: Option) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_BATCH:
-        raise ConfigError(f"tryton: option {name!r} must be a whole number from 1 (no batches) to {LARGEST_BATCH}")
-    return value
+def _currencies(value: Option) -> Mapping[str, int]:
+    numbers = numbers_by_currency(value)
+    if not numbers:
+        raise ValueError("must name a currency: 'USD:1'")
+    return {code: int(number) for code, number in numbers.items()}
 
 
-def _currencies(name: str, value: Option) -> Mapping[str, int]:
-    pairs = [part.partition(":") for part in str(value).replace(",", " ").split()]
-    if not pairs or not all(len(code) == 3 and code.isalpha() and number.isdecimal() for code, _, number in pairs):
-        raise ConfigError(f"tryton: option {name!r} must look like 'USD:1 EUR:2' (ISO code, Tryton's currency id)")
-    return {code.upper(): int(number) for code, _, number in pairs}
-
-
-_READERS: Mapping[str, Callable[[str, Option], object]] = {"currencies": _currencies, "login": _login, "batch": _batch}
+_READERS: Mapping[str, Reader] = {"currencies": _currencies, "login": _login, "batch": whole(1, LARGEST_BATCH)}

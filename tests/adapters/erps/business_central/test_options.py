@@ -1,10 +1,12 @@
 """The company's options: checked at boot, each mistake named with the nearest right word."""
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.erps.base import Account, Need
-from adapters.erps.business_central.adapter import base_url_of, build_business_central
-from adapters.erps.business_central.options import Option
+from adapters.erps.business_central.adapter import build_business_central
+from adapters.erps.options import Option
 from tests.adapters.erps.business_central.company import OPTIONS, BusinessCentralBench
 
 
@@ -41,8 +43,9 @@ def test_a_target_without_a_secret_stops_the_boot() -> None:
 def test_the_api_may_be_left_out_of_the_url() -> None:
     whole = "https://erp.example/v2.0/T/production/api/v2.0"
 
-    assert base_url_of("https://erp.example/v2.0/T/production/") == whole
-    assert base_url_of(whole) == whole
+    urls = ("https://erp.example/v2.0/T/production/", whole)
+
+    assert {build_business_central(replace(account({}), url=url)).http.base_url for url in urls} == {whole}
 
 
 def test_what_an_option_stands_in_for_is_not_required(business_central_bench: BusinessCentralBench) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.erps.base import Account, References
 from adapters.erps.dataverse.adapter import build_dataverse
-from adapters.erps.dataverse.options import Option
+from adapters.erps.options import Option
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Throttled, Unavailable, Uncertain
 from tests.adapters.erps.dataverse.fixtures import OPTIONS, DataverseBench
 from workers.sandbox.dataverse.service import PRODUCTS

@@ -1,10 +1,13 @@
 """The account's options: checked at boot, each mistake named with the nearest right word."""
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.erps.base import Account, Need
 from adapters.erps.netsuite.adapter import build_netsuite
-from adapters.erps.netsuite.options import Option, base_url_of, options_of
+from adapters.erps.netsuite.options import options_of
+from adapters.erps.options import Option
 from tests.adapters.erps.netsuite.account import NetSuiteBench
 
 
@@ -46,7 +49,7 @@ def test_options_may_be_numbers_or_texts() -> None:
 
 @pytest.mark.parametrize("url", ["https://erp.example", "https://erp.example/", "https://erp.example/services/rest/"])
 def test_the_url_may_name_the_host_or_the_services(url: str) -> None:
-    assert base_url_of(url) == "https://erp.example/services/rest"
+    assert build_netsuite(replace(account(), url=url)).http.base_url == "https://erp.example/services/rest"
 
 
 def test_the_secret_is_in_no_repr() -> None:
