@@ -1,22 +1,22 @@
-"""The ASGI application of the sandbox: admits, takes its time, suffers faults, writes the log, answers."""
+"""The sandbox of NetSuite: reads, admits and does its requests, works off asynchronous ones, gives tokens."""
 
 import asyncio
 import json
-import random
 import secrets
 import string
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from workers.sandbox import control
 from workers.sandbox.catalogue import as_json
-from workers.sandbox.faults import Fault, Faults
+from workers.sandbox.effect import Effect
+from workers.sandbox.faults import Fault
+from workers.sandbox.frame import Asked, HttpSandbox
 from workers.sandbox.jobs import COLLECTION, Job, Jobs, accepted, item_route
 from workers.sandbox.journal import Journal
 from workers.sandbox.limits import Gate, Limits
-from workers.sandbox.operations import Account, Effect, Request, read_json
+from workers.sandbox.operations import Account, Request, read_json
 from workers.sandbox.problems import (
     Answer,
     Refusal,
@@ -27,32 +27,30 @@ from workers.sandbox.problems import (
     unexpected,
 )
 from workers.sandbox.routes import PREFIX, TOKEN_PATH, Route, query, route
-from workers.sandbox.stats import Stats
 from workers.sandbox.tokens import Tokens
-from workers.sandbox.wire import Receive, Scope, Send, TooLargeError, drip, read_body, respond, sever
+from workers.sandbox.wire import Scope, Send
 
 _HTML = Answer(200, ((b"content-type", b"text/html"),), b"<html><body>Log in to continue</body></html>")
-_GATEWAY_TIMEOUT = problem(504, "GATEWAY_TIMEOUT", "The server did not answer in time.")
 _JSON = (b"content-type", b"application/json")
 
 
 @dataclass(slots=True)
-class _Ask:
+class _Ask(Asked):
     """One request on its way through."""
 
-    scope: Scope
-    send: Send
-    headers: dict[bytes, bytes]
-    raw: bytes
-    at: float
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    raw: bytes = b""
     route: Route | None = None
     request: Request | None = None
     refusal: Refusal | None = None
-    fault: Fault | None = None
 
     @property
     def operation(self) -> str:
         return "unknown" if self.route is None else self.route.operation
+
+    @property
+    def writes(self) -> bool:
+        return self.route is not None and self.route.writes
 
     @property
     def external_ids(self) -> frozenset[str]:
@@ -65,61 +63,34 @@ class _Ask:
         return frozenset(found)
 
 
-@dataclass(slots=True)
-class Sandbox:
-    """One ERP account in memory behind HTTP. Everything between two awaits is one step, so no lock is needed."""
+@dataclass
+class Sandbox(HttpSandbox[_Ask, Gate]):
+    """One account."""
 
-    journal: Journal
-    gate: Gate
-    faults: Faults = field(default_factory=Faults)
-    tokens: Tokens = field(default_factory=Tokens)
     account: Account = field(default_factory=Account)
     jobs: Jobs = field(default_factory=Jobs)
-    stats: Stats = field(init=False)
-    _later: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.stats = Stats(self.gate, self.faults)
+    gateway_timeout = problem(504, "GATEWAY_TIMEOUT", "The server did not answer in time.")
+    too_large = problem(413, "REQUEST_TOO_LARGE", "The request is larger than 8 MiB.")
 
     def catalogue(self) -> object:
-        """Master data for the control interface."""
         return as_json(self.account.catalogue)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            raw = await read_body(receive)
-        except TooLargeError:
-            await respond(send, problem(413, "REQUEST_TOO_LARGE", "The request is larger than 8 MiB."))
-            return
-        path: str = scope["path"]
-        if path.startswith("/sandbox"):
-            await respond(send, control.answer(self, scope, raw))
-        elif path == TOKEN_PATH:
-            await respond(send, self._token(scope, raw))
-        else:
-            await self._serve(_Ask(scope, send, dict(scope["headers"]), raw, time.time()))
-
-    async def _serve(self, ask: _Ask) -> None:
+    async def serve(self, scope: Scope, send: Send, raw: bytes) -> None:
+        ask = _Ask(scope, send, time.time(), headers=dict(scope["headers"]), raw=raw)
         self._read(ask)
         if not self.tokens.good(ask.headers.get(b"authorization", b"")):
-            await self._settle(ask, Effect(invalid_login()))
+            await self.settle(ask, Effect(invalid_login()))
             return
         verdict = self.gate.enter()
         self.stats.asked(admitted=verdict == "admitted")
         if verdict != "admitted":
             limits = self.gate.limits
             refused = invalid_login() if limits.over_limit_as_401 else over_limit(limits.retry_after_s)
-            await self._settle(ask, Effect(refused), throttled=True)
+            await self.settle(ask, Effect(refused), throttled=True)
             return
         try:
-            await self._work(ask)
+            await self.work(ask)
         finally:
             self.gate.leave()
 
@@ -139,19 +110,7 @@ class Sandbox:
         except Refusal as refusal:
             ask.refusal = refusal
 
-    async def _work(self, ask: _Ask) -> None:
-        writes = ask.route is not None and ask.route.writes
-        ask.fault = self.faults.strike(ask.operation, ask.external_ids, writes=writes)
-        limits = self.gate.limits
-        wait_ms = limits.service_time_ms + limits.service_jitter_ms * random.uniform(-1, 1)  # noqa: S311
-        if wait_ms > 0:
-            await asyncio.sleep(wait_ms / 1000)
-        if ask.fault is None:
-            await self._settle(ask, self._do(ask))
-        else:
-            await self._suffer(ask, ask.fault)
-
-    def _do(self, ask: _Ask, *, twice: bool = False) -> Effect:
+    def effect_of(self, ask: _Ask, *, twice: bool = False) -> Effect:
         if ask.refusal is not None or ask.request is None:
             return Effect(ask.refusal.answer() if ask.refusal else unexpected(_error_id()))
         try:
@@ -167,7 +126,7 @@ class Sandbox:
         job, new = self.jobs.accept(request.route, request.body, ask.headers, request.origin, strict=request.strict_names)
         if new:
             late_s = ask.fault.wait_s if ask.fault is not None and ask.fault.kind == "late_job" else 0.0
-            self._keep(self._work_off(job, late_s + self.gate.limits.job_delay_ms / 1000))
+            self.keep(self._work_off(job, late_s + self.gate.limits.job_delay_ms / 1000))
         return Effect(accepted(job, new=new))
 
     def _show_job(self, shown: Route) -> Effect:
@@ -182,59 +141,23 @@ class Sandbox:
         for item in job.items:
             await asyncio.sleep(self.gate.limits.service_time_ms / 1000)
             scope: Scope = {"method": "POST", "path": f"{PREFIX}async/v1/job/{job.id}"}
-            ask = _Ask(scope, _nowhere, {}, b"", time.time(), at)
+            ask = _Ask(scope, _nowhere, time.time(), route=at)
             ask.request = Request(at, query, item, job.origin, job.strict_names)
             ask.fault = self.faults.strike(at.operation, ask.external_ids, writes=True)
             effect = (
-                self._do(ask)
+                self.effect_of(ask)
                 if ask.fault is None or ask.fault.does_commit
-                else Effect(_garbled(ask.fault, Effect(unexpected(_error_id()))))
+                else Effect(self.garbled(ask.fault, Effect(unexpected(_error_id()))))
             )
-            self._write(ask, effect, effect.answer.status)
+            self.log(ask, effect, effect.answer.status)
             job.results.append(effect.answer)
 
-    async def _suffer(self, ask: _Ask, fault: Fault) -> None:
-        if fault.kind == "late_commit":
-            await self._settle(ask, Effect(_GATEWAY_TIMEOUT))
-            self._keep(self._commit_later(ask, fault.wait_s))
-            return
-        effect = self._do(ask, twice=fault.kind == "double_commit") if fault.does_commit else Effect(_GATEWAY_TIMEOUT)
-        if fault.kind in {"reset", "lost_answer"}:
-            lost = "reset" if fault.kind == "reset" else "lost"
-            self._write(ask, effect, lost)
-            if not sever(ask.scope, reset=fault.kind == "reset"):
-                await respond(ask.send, _GATEWAY_TIMEOUT)
-            return
-        told = _garbled(fault, effect)
-        self._write(ask, Effect(told, effect.told, effect.commits), told.status)
-        if fault.kind == "late_answer":
-            await asyncio.sleep(fault.wait_s)
-        if fault.kind == "slow_answer":
-            await drip(ask.send, told, fault.wait_s)
-        elif fault.kind == "truncated":
-            await _cut(ask, told)
-        else:
-            await respond(ask.send, told)
-
-    async def _commit_later(self, ask: _Ask, wait_s: float) -> None:
-        await asyncio.sleep(wait_s)
-        self._write(ask, self._do(ask), "none", late=True)
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
-
-    async def _settle(self, ask: _Ask, effect: Effect, *, throttled: bool = False) -> None:
-        self._write(ask, effect, effect.answer.status, throttled=throttled)
-        await respond(ask.send, effect.answer)
-
-    def _write(self, ask: _Ask, effect: Effect, answer: int | str, *, throttled: bool = False, late: bool = False) -> None:
+    def log(self, ask: _Ask, effect: Effect, answer: int | str, *, throttled: bool = False, late: bool = False) -> None:
         line: dict[str, object] = {"at": ask.at, "took_ms": round((time.time() - ask.at) * 1000, 3)}
         line |= {"method": ask.scope["method"], "path": ask.scope["path"], "operation": ask.operation}
         line["external_id"] = min(ask.external_ids, default=None)
         line["record"] = None if ask.route is None else ask.route.record
-        line |= effect.told
+        line |= effect.lines[0] if effect.lines else {}
         line |= {"answer": answer, "throttled": throttled, "late": late}
         line["fault"] = None if ask.fault is None else ask.fault.kind
         for n in range(max(1, effect.commits)):
@@ -249,7 +172,18 @@ class Sandbox:
         identifier = line.get("internal_id")
         return identifier if n == 0 else str(int(str(identifier)) + n)
 
-    def _token(self, scope: Scope, raw: bytes) -> Answer:
+    def garbled(self, fault: Fault, effect: Effect) -> Answer:
+        if fault.kind == "outage":
+            headers = () if fault.retry_after_s is None else ((b"retry-after", str(fault.retry_after_s).encode()),)
+            return problem(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable.", None, headers)
+        if fault.kind == "truncated":
+            return effect.answer if effect.answer.body else Answer(200, (_JSON,), b'{"links":[{"rel":"self","href":"http')
+        made = _MADE_UP.get(fault.kind)
+        return effect.answer if made is None else made()
+
+    def token(self, scope: Scope, raw: bytes) -> Answer | None:
+        if scope["path"] != TOKEN_PATH:
+            return None
         form = parse_qs(raw.decode("latin-1"))
         if scope["method"] != "POST" or form.get("grant_type") != ["client_credentials"]:
             return Answer(400, (_JSON,), b'{"error":"invalid_request"}')
@@ -259,16 +193,6 @@ class Sandbox:
         self.stats.answered("token.issue", 200)
         told = {"access_token": self.tokens.issue(ttl_s), "expires_in": str(int(ttl_s)), "token_type": "bearer"}
         return Answer(200, (_JSON,), json.dumps(told).encode())
-
-
-def _garbled(fault: Fault, effect: Effect) -> Answer:
-    if fault.kind == "outage":
-        headers = () if fault.retry_after_s is None else ((b"retry-after", str(fault.retry_after_s).encode()),)
-        return problem(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable.", None, headers)
-    if fault.kind == "truncated":
-        return effect.answer if effect.answer.body else Answer(200, (_JSON,), b'{"links":[{"rel":"self","href":"http')
-    made = _MADE_UP.get(fault.kind)
-    return effect.answer if made is None else made()
 
 
 _MADE_UP: dict[str, Callable[[], Answer]] = {
@@ -282,18 +206,6 @@ _MADE_UP: dict[str, Callable[[], Answer]] = {
 
 async def _nowhere(_: object) -> None:
     """Where the answer to an item of a job goes: it is asked for as its task's result."""
-
-
-async def _cut(ask: _Ask, answer: Answer) -> None:
-    half = Answer(answer.status, answer.headers, answer.body[: max(1, len(answer.body) * 2 // 3)])
-    await respond(ask.send, half)
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    await receive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
 
 
 def _error_id() -> str:

@@ -1,12 +1,13 @@
 """Doing one operation on the account: from a read request to an answer and a line for the log."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from workers.sandbox import views
 from workers.sandbox.catalogue import Catalogue, seeded
 from workers.sandbox.documents import Written, insert, update
+from workers.sandbox.effect import Effect
 from workers.sandbox.fields import Draft, Json, as_object, read
 from workers.sandbox.money import currency_of
 from workers.sandbox.problems import Answer, invalid_content, invalid_request, nonexistent
@@ -30,15 +31,6 @@ class Request:
     origin: str
     strict_names: bool = False
     transient: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """An answer and what the log says about the write behind it."""
-
-    answer: Answer
-    told: dict[str, object] = field(default_factory=dict)
-    commits: int = 0
 
 
 class Account:
@@ -98,7 +90,7 @@ class Account:
             shown = views.lines(record, self.catalogue, request.origin)
         else:
             shown = views.whole(record, self.catalogue, request.origin, expand=request.query.expand)
-        return Effect(_body(shown), {"external_id": record.external_id, "internal_id": record.id})
+        return Effect(_body(shown), ({"external_id": record.external_id, "internal_id": record.id},))
 
     def _seeded_customer(self, key: str) -> dict[str, object] | None:
         if self.store.find("customer", key) is not None:
@@ -114,7 +106,7 @@ class Account:
             names = ", ".join(draft.unknown)[:500].encode("ascii", "replace").decode()
             headers.append((b"warning", f'299 - "Unknown field names were ignored: {names}"'.encode()))
             headers.append((b"x-netsuite-propertyvalidation", b"Warning"))
-        return Effect(Answer(204, tuple(headers)), self._line(record, draft, written), commits)
+        return Effect(Answer(204, tuple(headers)), (self._line(record, draft, written),), commits)
 
     def _line(self, record: Record, draft: Draft, written: Written) -> dict[str, object]:
         line: dict[str, object] = {"record": record.type, "external_id": record.external_id, "internal_id": record.id}

@@ -40,7 +40,7 @@ async def serve_until(
     armed = Faults()
     for fault in faults:
         armed.arm(fault)
-    app = ODataSandbox(journal, QueueGate(limits or documented), build(), armed, Tokens(token))
+    app = ODataSandbox(journal, QueueGate(limits or documented), build(), faults=armed, tokens=Tokens(token))
     await serve_app(stop, app, host, port)
     journal.close()
 
