@@ -116,5 +116,15 @@ class LimitTable(Table):
         return self
 
 
+def merged(table: LimitTable, told: Mapping[str, Any]) -> LimitTable:
+    """A limit table with some keys replaced; ``operations`` key by key. Raises ValueError for a wrong one."""
+    filed = table.model_dump(by_alias=True, exclude_unset=True)
+    own = {key: value for key, value in told.items() if key != "operations"}
+    inner = dict(filed.get("operations", {}))
+    for name, bounds in told.get("operations", {}).items():
+        inner[name] = dict(inner.get(name, {})) | dict(bounds)
+    return LimitTable.model_validate(filed | own | ({"operations": inner} if inner else {}))
+
+
 def _both_tables(table: Mapping[str, Any], given: Mapping[str, Any], key: str) -> bool:
     return isinstance(table[key], Mapping) and isinstance(given.get(key), Mapping)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from config.fleet import Class, ClassRule, Domain, FamilyWeights, Fleet, Kind, Name, Part, Route
-from config.limits import LimitTable
+from config.fleet import Class, ClassRule, Domain, FamilyWeights, Fleet, Kind, Name, Part, Route, Target
+from config.limits import LimitTable, merged
 from config.nearest import ConfigError, explain, hint
 
 SHIPPED = Path(__file__).with_name("peaks")
@@ -143,6 +143,25 @@ class PeakProfile(Part):
         ]
         if wrong:
             raise ConfigError("\n".join(wrong))
+
+    def over(self, fleet: Fleet) -> Fleet:
+        """The fleet file with the profile's lanes and classes over it; a lane that it has no more is passed over.
+
+        Raises ValueError for a limit that no longer fits the fleet file's.
+        """
+        weights = {lane: told.weights for lane, told in self.lanes.items() if told.weights and lane in fleet.families}
+        targets = {name: self._target_over(name, target) for name, target in fleet.targets.items()}
+        classes = (*self.classes, *fleet.classes)
+        return fleet.model_copy(update={"weights": {**fleet.weights, **weights}, "targets": targets, "classes": classes})
+
+    def _target_over(self, name: str, target: Target) -> Target:
+        told = self.lanes.get(f"deliver.{name}")
+        if told is None:
+            return target
+        own = told.limit.model_dump(by_alias=True, exclude_unset=True) if told.limit else {}
+        return target.model_copy(
+            update={"shares": {**target.shares, **told.shares}, "limit": merged(target.limit, own) if own else target.limit}
+        )
 
     def kept(self) -> dict[str, Any]:
         """It as JSON holds it, only what was given: what the ledger keeps of it."""

@@ -1,6 +1,6 @@
 """Remembers what operators set at run time: weights, pauses. Workers read it once a second, not by broadcast."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -22,6 +22,12 @@ def put(session: Session, name: str, value: Mapping[str, object], now: datetime)
 def remove(session: Session, name: str) -> bool:
     """Take a control back; False if it was not set."""
     return session.execute(delete(controls).where(controls.c.name == name)).rowcount > 0
+
+
+def some(session: Session, names: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Those of these controls that are in force, by name."""
+    query = select(controls.c.name, controls.c.value).where(controls.c.name.in_(names))
+    return {row.name: dict(row.value) for row in session.execute(query)}
 
 
 def read_all(session: Session) -> dict[str, dict[str, object]]:

@@ -28,7 +28,10 @@ _HELD = ("id", "claim")
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One intended effect. ``failure`` set: it is written parked. ``entity`` names the order whose effects keep order."""
+    """One intended effect. ``failure`` set: it is written parked. ``entity`` names the order whose effects keep order.
+
+    ``rests_until`` set: it waits for quiet hours, state ``deferred``, without a message until then.
+    """
 
     document_id: int
     version: int
@@ -43,6 +46,7 @@ class NewDelivery:
     correlation_id: str
     accepted_at: datetime
     failure: Failure | None = None
+    rests_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
     rows = []
     for delivery in new:
         pair = (delivery.target, delivery.entity)
-        state = "waiting" if pair in busy else "parked" if delivery.failure else "ready"
+        state = "waiting" if pair in busy else _state_of(delivery)
         busy.add(pair)
         rows.append(_values(delivery, state, now))
     once = ("document_id", "version", "target", "operation")
@@ -271,6 +275,12 @@ def _read_unclaimed(session: Session, missed: Sequence[int]) -> list[Unclaimed]:
     ]
 
 
+def _state_of(new: NewDelivery) -> str:
+    if new.failure is not None:
+        return "parked"
+    return "ready" if new.rests_until is None else "deferred"
+
+
 def _settled_values(s: Settlement) -> dict[str, object]:
     return {
         "id": s.id,
@@ -300,6 +310,7 @@ def _values(d: NewDelivery, state: str, now: datetime) -> dict[str, object]:
         "uncertain": False,
         "attempts": 0,
         "lost_claims": 0,
+        "due_at": None if d.failure else d.rests_until,
         "accepted_at": d.accepted_at,
         "created_at": now,
     } | failure_values(d.failure, now)

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Executable, and_, bindparam, case,
 from ledger.many import among, in_order, one_of
 from ledger.schema import deliveries, documents, versions
 
-UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "parked")
+UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "deferred", "parked")
 CLAIMABLE = ("ready", "queued", "retrying")
 ENTITY = (deliveries.c.target, deliveries.c.entity)
 
@@ -90,7 +90,8 @@ def ready_first_waiting(chosen: ColumnElement[bool]) -> Executable:
         .where(c.state == "waiting", chosen, ~blocked)
         .values(
             # A delivery that was written with a failure goes to the desk when its turn comes, not to the target.
-            state=case((c.failure_class.is_not(None), "parked"), else_="ready"),
+            # One that was written to rest goes to rest: when that is over, it is let go at once.
+            state=case((c.failure_class.is_not(None), "parked"), (c.due_at.is_not(None), "deferred"), else_="ready"),
             published_at=None,
         )
         .returning(*ready_columns(), c.state)

@@ -30,7 +30,7 @@ MOST_COUNTED = 10_000
 """Rows of one cell that are counted; a cell that shows so many has at least so many."""
 
 PICKABLE = ("ready", "queued", "retrying")
-_REMEMBERED = ("claimed", "waiting", "parked")
+_REMEMBERED = ("claimed", "deferred", "waiting", "parked")
 LATEST = 2_000
 """Attempts that are looked at for what happened lately."""
 SUCCESSES = ("Done", "AlreadyDone")
@@ -85,7 +85,7 @@ def of_events(session: Session, domains: Sequence[str], classes: Sequence[str]) 
 
 
 def remembered(session: Session) -> list[Cell]:
-    """Rows that nobody may pick now: claimed, waiting behind others, or parked; as many of each state as are counted."""
+    """Rows that nobody may pick now: claimed, deferred, waiting behind others, parked; as many of each state as are counted."""
     cells = []
     for state in _REMEMBERED:
         rows = session.execute(_grouped(deliveries, ("target", "domain", "class"), "accepted_at", state))
@@ -138,7 +138,7 @@ def _found(session: Session, queries: Sequence[Select[*tuple[Any, ...]]]) -> lis
 
 def _grouped(table: Table, names: Sequence[str], since: str, state: str) -> Select[*tuple[Any, ...]]:
     columns = [table.c[name] for name in (*names, since)]
-    index = [OPEN_ROWS] if state == "claimed" else []
+    index = [OPEN_ROWS] if state in ("claimed", "deferred") else []
     some = select(*columns).where(is_state(table.c.state, state), *index).limit(MOST_COUNTED).subquery()
     by = [some.c[name] for name in names]
     return select(*by, func.count(), func.min(some.c[since])).group_by(*by)

@@ -228,7 +228,7 @@ def standings(session: Session) -> list[Standing]:
     """Everything that waits for something: events and deliveries by queue and state, with the oldest's time."""
     e, d = events.c, deliveries.c
     waiting = ("accepted", "waiting", "parked")
-    open_states = ("ready", "queued", "claimed", "retrying", "waiting", "parked")
+    open_states = ("ready", "queued", "claimed", "retrying", "deferred", "waiting", "parked")
     first = (
         select(e.domain, e["class"], e.state, func.count(), func.min(e.received_at))
         .where(e.state.in_(waiting))

@@ -1,7 +1,7 @@
 """Holds what the tasks of one process work with; built by workers/bootstrap.py, or by a test."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.channels.base import Channel
@@ -13,6 +13,7 @@ from config.fleet import Fleet
 from config.topology import TopologyTable
 from ledger.session import Ledger
 from routing.publish import Publisher
+from tasks.in_force import PeakRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Context:
     observe: Callable[[Observation], None]
     now: Callable[[], datetime]
     draw: Callable[[], float]
+    peak: PeakRules = field(default_factory=PeakRules)
 
     def caller(self, target: str, permit: Granted) -> Caller:
         """The way out to a target under a permit; leaving it gives the lease and unspent calls back."""

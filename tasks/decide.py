@@ -18,7 +18,9 @@ from ledger.events import EventEnd
 from routing.classes import class_of_document
 from routing.destinations import Operation, operation_of, targets_of
 from routing.names import Class
+from routing.quiet import rests_until as rests
 from routing.verdict import digest_of, judge
+from tasks.in_force import Rules, where_it_is
 
 AnyDocument = Order | Shipment | Return
 
@@ -34,6 +36,7 @@ class Draft:
     target: str
     operation: Operation
     cls: Class
+    rests_until: datetime | None = None
 
 
 def order_key_of(document: AnyDocument) -> DocumentKey:
@@ -46,14 +49,18 @@ class Plan:
     """What the events of a bundle lead to so far. ``heads`` follow each event, so the next one meets its result."""
 
     fleet: Fleet
+    rules: Rules
     heads: dict[DocumentKey, DocumentRow]
     order_bodies: Mapping[int, str]
     at: datetime
+    placed: Mapping[str, tuple[str, ...]]
+    """Where orders are that may be elsewhere than the fleet's routes say, by entity."""
     versions: list[NewVersion] = field(default_factory=list)
     touched: dict[int, datetime] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
     first_told: list[DocumentKey] = field(default_factory=list)
     _orders: dict[DocumentKey, Order] = field(default_factory=dict)
+    _placed_here: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def take(self, event_id: int, told_class: str, parsed: Parsed) -> EventEnd:
         """Add one event's documents; returns what its row is set to."""
@@ -116,9 +123,21 @@ class Plan:
         if operation is None:
             return
         order = self._order_of(document)
-        cls = class_of_document(self.fleet.classes, document, order, told_class, self.at)
-        for target in targets_of(self.fleet.routes, document, order):
-            self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls))
+        cls = class_of_document(self.rules.classes, document, order, told_class, self.at)
+        for target in self._targets(document, order):
+            rests_until = rests(self.rules.defer, document.kind, document.source, cls, target, self.at)
+            self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls, rests_until))
+
+    def _targets(self, document: AnyDocument, order: Order | None) -> tuple[str, ...]:
+        """Where a document goes: an order by the sourcing in force, what belongs to an order where that went."""
+        rules = self.rules
+        placed = self._placed_here.get(entity_of(document)) or self.placed.get(entity_of(document))
+        if placed and order is not None:
+            return where_it_is(targets_of(rules.routes, document, order), targets_of(rules.routes, order, order), placed)
+        targets = targets_of(rules.sourcing, document, order) or targets_of(rules.routes, document, order)
+        if isinstance(document, Order):
+            self._placed_here[entity_of(document)] = targets
+        return targets
 
     def _order_of(self, document: AnyDocument) -> Order | None:
         if isinstance(document, Order):
@@ -130,6 +149,11 @@ class Plan:
                 return None
             self._orders[key] = cast("Order", read_document(body))
         return self._orders[key]
+
+
+def entity_of(document: AnyDocument) -> str:
+    """The order that a document belongs to, as its deliveries name it."""
+    return f"{document.source}/{document.order}"
 
 
 def domain_of(document: AnyDocument) -> str:

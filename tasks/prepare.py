@@ -7,6 +7,7 @@ from datetime import timedelta
 import ledger.deliveries
 import ledger.documents
 import ledger.events
+import ledger.peak_backlog
 from adapters.channels.base import Parsed, Told, Unreadable
 from canonical.failure import Failure, FailureClass
 from ledger.deliveries import NewDelivery, Ready
@@ -15,7 +16,7 @@ from ledger.events import EventEnd, EventRow, Waiting
 from ledger.session import Session
 from routing.classes import class_of_event
 from tasks.context import Context
-from tasks.decide import Draft, Plan, domain_of, order_key_of
+from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of
 from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries, letters_for_events
 from telemetry.bus import emit
@@ -72,7 +73,11 @@ def decide(context: Context, session: Session, told: Sequence[Reading]) -> Decid
     }
     heads = ledger.documents.lock(session, keys, context.now())
     orders = ledger.documents.bodies(session, [h for h in heads.values() if h.key.kind == "order" and h.version])
-    decided = Decided(Plan(context.fleet, heads, orders, context.now()))
+    now = context.now()
+    rules = context.peak.current(session, context.fleet, now)
+    entities = sorted({f"{order_key.source}/{order_key.key}" for order_key, _ in keys if order_key.kind == "order"})
+    placed = ledger.peak_backlog.placed(session, entities) if rules.sourced else {}
+    decided = Decided(Plan(context.fleet, rules, heads, orders, now, placed))
     for reading in told:
         decided.events[reading.event.id] = reading.event
         decided.ends.append(_end_of(reading, decided.plan))
@@ -177,7 +182,7 @@ def _delivery(
         target=draft.target,
         operation=draft.operation,
         business_key=str(draft.head.key),
-        entity=f"{document.source}/{document.order}",
+        entity=entity_of(document),
         domain=domain_of(document),
         cls=draft.cls,
         calls=context.erps[draft.target].calls(draft.operation),
@@ -185,6 +190,7 @@ def _delivery(
         correlation_id=event.correlation_id,
         accepted_at=event.received_at,
         failure=failure,
+        rests_until=draft.rests_until,
     )
 
 

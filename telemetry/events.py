@@ -61,6 +61,9 @@ class Name(StrEnum):
     FAILURE_DROP_DONE = "failure.drop.done"
     JOB_END_DONE = "job.end.done"
     JOB_WORK_FAILED = "job.work.failed"
+    PEAK_CHANGE_DONE = "peak.change.done"
+    PEAK_GUARD_BROKEN = "peak.guard.broken"
+    PEAK_KEEP_FAILED = "peak.keep.failed"
 
     # What everything stands on.
     BROKER_CONNECTION_LOST = "broker.connection.lost"

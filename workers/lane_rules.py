@@ -8,7 +8,7 @@ from typing import Any
 from adapters.throttle.base import Limit
 from adapters.throttle.configured import limit_of
 from config.fleet import FamilyWeights, Fleet
-from config.limits import LimitTable
+from config.limits import merged
 from routing import names
 from routing.windows import ramp_scale
 
@@ -94,13 +94,3 @@ def limit_in_force(set_now: Controls, fleet: Fleet, target: str) -> Limit:
 def filed_limit(fleet: Fleet, target: str) -> Limit:
     """The limit of the fleet file."""
     return limit_in_force({}, fleet, target)
-
-
-def merged(table: LimitTable, told: Mapping[str, Any]) -> LimitTable:
-    """A limit table with some keys replaced; ``operations`` key by key. Raises ValueError for a wrong one."""
-    filed = table.model_dump(by_alias=True, exclude_unset=True)
-    own = {key: value for key, value in told.items() if key != "operations"}
-    inner = dict(filed.get("operations", {}))
-    for name, bounds in told.get("operations", {}).items():
-        inner[name] = dict(inner.get(name, {})) | dict(bounds)
-    return LimitTable.model_validate(filed | own | ({"operations": inner} if inner else {}))

@@ -8,7 +8,8 @@ from datetime import datetime
 import ledger.windows
 from adapters.throttle.base import Limit
 from config.fleet import FamilyWeights, Fleet
-from ledger import controls
+from config.peaks import read_profile
+from ledger import controls, peaks
 from ledger.session import Ledger, Session
 from routing import names, windows
 from routing.weights import Weights
@@ -40,25 +41,41 @@ class Rules:
     set_now: Controls
     windows: Windows
 
+    def over(self, fleet: Fleet) -> Fleet:
+        """The fleet file with the peak profile in force over it; what operators set for a lane stands above both."""
+        standing = peaks.read(self.set_now.get(peaks.PEAK))
+        if standing is None:
+            return fleet
+        try:
+            return read_profile(standing.profile, f"peak profile {standing.name}").over(fleet)
+        except ValueError as error:
+            _log.warning("peak profile %s does not fit, the fleet file is in force: %s", standing.name, type(error).__name__)
+            return fleet
+
     def plan(self, fleet: Fleet, at: datetime) -> FetchPlan:
         """The fetchers' plan at a moment."""
-        limits = {target: self.limit(fleet, target) for target in fleet.targets}
+        filed, fleet = fleet, self.over(fleet)
+        limits = {target: self._limit(fleet, filed, target) for target in fleet.targets}
         shares = {lane: lane_rules.shares_of(self.set_now, fleet, lane) for lane in fleet.families}
         return FetchPlan(
             weights={lane: _as_turns(lane_rules.weights_of(self.set_now, fleet, lane)) for lane in fleet.families},
             paused=frozenset(lane for lane in fleet.families if self.paused(lane, at)),
             shares={lane: told for lane, told in shares.items() if told},
-            gates={lane: gate for lane, gate in self._gates(fleet, at).items() if gate != Gate()},
+            gates={lane: gate for lane, gate in self._gates(limits, fleet, at).items() if gate != Gate()},
             limits=limits,
         )
 
     def limit(self, fleet: Fleet, target: str) -> Limit:
-        """The target's limit; the fleet file's where what operators set no longer fits it."""
-        try:
-            return lane_rules.limit_in_force(self.set_now, fleet, target)
-        except ValueError as error:
-            _log.warning("limit set for %s does not fit the fleet file, which is in force: %s", target, type(error).__name__)
-            return lane_rules.filed_limit(fleet, target)
+        """The target's limit; the fleet file's where what operators or the peak profile set no longer fits it."""
+        return self._limit(self.over(fleet), fleet, target)
+
+    def _limit(self, over: Fleet, filed: Fleet, target: str) -> Limit:
+        for set_now, fleet in ((self.set_now, over), ({}, over)):
+            try:
+                return lane_rules.limit_in_force(set_now, fleet, target)
+            except ValueError as error:
+                _log.warning("limit set for %s does not fit the fleet file, which is in force: %s", target, type(error).__name__)
+        return lane_rules.filed_limit(filed, target)
 
     def paused(self, lane: str, at: datetime) -> lane_rules.Pause | None:
         """The operator's pause that holds a lane at a moment."""
@@ -71,20 +88,22 @@ class Rules:
         if pause is not None:
             return LaneState("paused", f"{pause.reason} ({pause.by})", 0.0, pause.until)
         standing = self.windows.standings(at).get(lane)
-        gate = self._gate(fleet, lane, standing, at)
+        target = names.target_of(lane)
+        gate = self._gate(self.limit(fleet, target) if target else None, lane, standing, at)
         scale = 0.0 if gate.closed_s else gate.scale
         if standing is None:
             return LaneState("ramp" if scale < 1 else "open", gate.why, scale)
         why = f"maintenance window {standing.window.id}: {standing.window.why}"
         return LaneState(standing.phase.kind, why, scale, standing.phase.ends_at)
 
-    def _gates(self, fleet: Fleet, at: datetime) -> Mapping[str, Gate]:
+    def _gates(self, limits: Mapping[str, Limit], fleet: Fleet, at: datetime) -> Mapping[str, Gate]:
         standings = self.windows.standings(at)
-        return {lane: self._gate(fleet, lane, standings.get(lane), at) for lane in fleet.families}
+        return {
+            lane: self._gate(limits.get(names.target_of(lane) or ""), lane, standings.get(lane), at) for lane in fleet.families
+        }
 
-    def _gate(self, fleet: Fleet, lane: str, standing: Standing | None, at: datetime) -> Gate:
-        target = names.target_of(lane)
-        most = self.limit(fleet, target).concurrency if target else None
+    def _gate(self, limit: Limit | None, lane: str, standing: Standing | None, at: datetime) -> Gate:
+        most = limit.concurrency if limit else None
         scale = lane_rules.scale_of(self.set_now, lane, at)
         gate = Gate() if standing is None else gate_of(standing, at, most)
         if gate.closed_s or gate.scale <= scale:
@@ -124,9 +143,10 @@ def read_rules(session: Session, at: datetime) -> Rules:
 
 
 def weights_in_force(session: Session, fleet: Fleet) -> dict[str, FamilyWeights]:
-    """Weights of every lane: the operator's, else the fleet file's, else the default."""
-    set_now = controls.read_all(session)
-    return {lane: lane_rules.weights_of(set_now, fleet, lane) for lane in fleet.families}
+    """Weights of every lane: the operator's, else the peak profile's, else the fleet file's, else the default."""
+    rules = Rules(controls.read_all(session), Windows())
+    filed = rules.over(fleet)
+    return {lane: lane_rules.weights_of(rules.set_now, filed, lane) for lane in fleet.families}
 
 
 def _as_turns(weights: FamilyWeights) -> Weights:

@@ -9,7 +9,7 @@ import typer
 
 from workers.cli.exits import Exit
 from workers.cli.lanes_names import By, LaneName, Why, checked_lane, operator
-from workers.cli.lanes_settings import Given, above_file, read_given, wanted_values
+from workers.cli.lanes_settings import Given, read_given, wanted_values
 from workers.cli.moments import moment, seconds
 from workers.cli.output import Json, fail, say, show_json, show_table
 from workers.cli.wiring import changing, reading, settings
@@ -116,6 +116,7 @@ def set_lane(
 ) -> None:
     """Change limit, shares or weights of a lane at run time; the standing backlog included."""
     from workers import lane_actions
+    from workers.lane_words import above_file
 
     loaded = settings()
     fleet = loaded.fleet
@@ -150,8 +151,10 @@ def _compared(
 ) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
     """What is in force before and after, flat, and the values to be put."""
     from ledger import controls
-    from workers.cli.lanes_settings import flat
     from workers.lane_rules import name_of
+    from workers.lane_words import flat
+    from workers.maintenance import Windows
+    from workers.plan import Rules
 
     with reading() as session:
         set_now = controls.read_all(session)
@@ -159,8 +162,9 @@ def _compared(
     then: dict[str, Mapping[str, Any]] = dict(set_now)
     then |= {name_of(kind, lane): value for kind, value in values.items()}
     then = {name: value for name, value in then.items() if value or not name.endswith(f".{lane}")}
+    over = Rules(set_now, Windows()).over(fleet)
     try:
-        return flat(fleet, lane, set_now), flat(fleet, lane, then), values
+        return flat(over, lane, set_now), flat(over, lane, then), values
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         fail(f"this limit cannot be: {reason}", Exit.USAGE)

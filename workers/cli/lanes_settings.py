@@ -8,8 +8,6 @@ from workers.cli.exits import Exit
 from workers.cli.output import fail
 
 if TYPE_CHECKING:
-    from adapters.throttle.base import Limit
-    from config.fleet import Fleet
     from workers.lane_rules import Controls
 
 BOUNDS = ("rate_per_s", "burst", "concurrency")
@@ -56,48 +54,6 @@ def wanted_values(set_now: "Controls", lane: str, given: Given, reset: bool) -> 
     return found
 
 
-def flat(fleet: "Fleet", lane: str, set_now: "Controls") -> dict[str, str]:
-    """Everything that can be set of a lane, as it is under these controls. Raises ValueError for a limit that cannot be."""
-    from routing.names import target_of
-    from workers import lane_rules
-
-    told = {f"weight {k}": _word(v) for k, v in lane_rules.weights_of(set_now, fleet, lane).model_dump().items()}
-    target = target_of(lane)
-    if target is not None:
-        limit = lane_rules.limit_in_force(set_now, fleet, target)
-        told |= {name: _word(getattr(limit, name)) for name in BOUNDS}
-        for operation, bounds in limit.operations.items():
-            told |= {f"{operation} {name}": _word(getattr(bounds, name)) for name in BOUNDS}
-        told |= {f"share {domain}": str(part) for domain, part in lane_rules.shares_of(set_now, fleet, lane).items()}
-    return told
-
-
-def above_file(fleet: "Fleet", lane: str, values: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the values would allow beyond the fleet file, in words."""
-    from routing.names import target_of
-    from workers import lane_rules
-
-    target = target_of(lane)
-    if target is None or "limit" not in values:
-        return []
-    filed = lane_rules.filed_limit(fleet, target)
-    wanted = lane_rules.limit_in_force({lane_rules.name_of("limit", lane): values["limit"]}, fleet, target)
-    over = _above(filed, wanted, "")
-    for operation, bounds in wanted.operations.items():
-        over += _above(filed.operations.get(operation, filed), bounds, f"{operation} ")
-    return over
-
-
-def _above(filed: "Limit", wanted: "Limit", of: str) -> list[str]:
-    # No limit in the file is no permission that was given, but none that was refused either: any is below it.
-    pairs = ((name, getattr(filed, name), getattr(wanted, name)) for name in BOUNDS)
-    return [
-        f"{of}{name} {_word(most)}, not {_word(asked)}"
-        for name, most, asked in pairs
-        if most is not None and asked is not None and asked > most and not (name == "burst" and of)
-    ]
-
-
 def _over(standing: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(standing) | dict(value)
     inner = {name: dict(bounds) for name, bounds in standing.get("operations", {}).items()}
@@ -136,9 +92,3 @@ def _number(text: str, number: str, *, whole: bool) -> float:
     if not 0 < value < 1_000_000:
         fail(f"{text}: {number!r} is no {'whole ' if whole else ''}number above 0", Exit.USAGE)
     return value
-
-
-def _word(value: object) -> str:
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,7 +18,9 @@ documents = typer.Typer(help="Orders, shipments and returns in their newest stat
 deliveries = typer.Typer(help="Intended effects on outside systems.", epilog=EPILOG, no_args_is_help=True)
 
 EventState = Literal["accepted", "waiting", "done", "stale", "kept", "parked", "dropped"]
-DeliveryState = Literal["ready", "queued", "claimed", "retrying", "waiting", "done", "parked", "dropped", "redirected"]
+DeliveryState = Literal[
+    "ready", "queued", "claimed", "retrying", "deferred", "waiting", "done", "parked", "dropped", "redirected"
+]
 Kind = Literal["order", "shipment", "return"]
 Body = Annotated[bool, typer.Option("--body", help="Print the stored body as well; it holds personal data.")]
 

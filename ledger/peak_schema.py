@@ -1,0 +1,44 @@
+"""Remembers peak profiles in these tables: every change of what is in force, and what is to come into force when."""
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text
+
+from ledger.schema import Utc, metadata
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+peak_changes = Table(
+    "peak_changes",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("action", String(12), nullable=False),
+    Column("name", String(48)),
+    Column("profile", JSON),
+    Column("before_name", String(48)),
+    Column("before_profile", JSON),
+    Column("before_since", Utc),
+    Column("ends_at", Utc),
+    # How far the standing backlog was put under it: a place in it, then how many rows were moved and since when all are.
+    Column("place", String(40), nullable=False),
+    Column("moved", Integer, nullable=False),
+    Column("settled_at", Utc),
+)
+
+peak_schedule = Table(
+    "peak_schedule",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", String(48), nullable=False),
+    Column("profile", JSON, nullable=False),
+    Column("starts_at", Utc, nullable=False),
+    Column("ends_at", Utc),
+    Column("zone", String(64), nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("settled_at", Utc),
+    Index("ix_peak_schedule_state", "state", "starts_at"),
+)
