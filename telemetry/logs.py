@@ -18,6 +18,7 @@ DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logg
 _BY_STATE: Mapping[str, int] = {
     "start": DEBUG,
     "failed": ERROR,
+    "broken": ERROR,
     "lost": ERROR,
     "paused": WARNING,
     "fallback": WARNING,
