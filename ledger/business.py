@@ -40,7 +40,7 @@ MOST_COUNTED = 5_000
 MOST_VALUED = 500
 """Orders of one place whose money is added up, the oldest first."""
 
-Stage = Literal["accepted", "waiting", "prepared", "posting", "retrying", "uncertain", "parked"]
+Stage = Literal["accepted", "waiting", "prepared", "deferred", "posting", "retrying", "uncertain", "parked"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 CLASSES = ("high", "normal", "low")
 
@@ -50,7 +50,7 @@ class Backlog:
     """What stands in one stage. ``target`` and ``operation`` are empty while nobody has read it yet (an event).
 
     Stages: *accepted* from the channel and not read yet; *waiting* for a predecessor of the same order; *prepared*, its turn to
-    be posted comes; *posting* now; *retrying*, refused for the moment; *uncertain*, the answer was lost and it is looked up
+    be posted comes; *deferred* to quiet hours; *posting* now; *retrying*, refused for the moment; *uncertain*, the answer was lost and it is looked up
     before it is sent again; *parked*, a person is needed. ``oldest_at``: when the channel told it.
     """
 
@@ -231,14 +231,16 @@ def _place(target: str, domain: str, cls: str, state: str) -> tuple[ColumnElemen
 
 
 def _beside() -> tuple[tuple[Any, ...], ...]:
-    """Deliveries that nobody may pick now: claimed, waiting behind others, parked."""
+    """Deliveries that nobody may pick now: claimed, deferred to quiet hours, waiting behind others, parked."""
     c = deliveries.c
-    return (is_state(c.state, "claimed"), OPEN_ROWS), (is_state(c.state, "waiting"),), (is_state(c.state, "parked"),)
+    held = tuple((is_state(c.state, state), OPEN_ROWS) for state in ("claimed", "deferred"))
+    return (*held, (is_state(c.state, "waiting"),), (is_state(c.state, "parked"),))
 
 
 def _delivery_groups(some: Subquery, *, lite: bool) -> Select[*tuple[Any, ...]]:
     stage = case(
         (some.c.state == "claimed", "posting"),
+        (some.c.state == "deferred", "deferred"),
         (some.c.state == "waiting", "waiting"),
         (some.c.state == "parked", "parked"),
         (some.c.uncertain, "uncertain"),
