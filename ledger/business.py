@@ -50,8 +50,8 @@ class Backlog:
     """What stands in one stage. ``target`` and ``operation`` are empty while nobody has read it yet (an event).
 
     Stages: *accepted* from the channel and not read yet; *waiting* for a predecessor of the same order; *prepared*, its turn to
-    be posted comes; *deferred* to quiet hours; *posting* now; *retrying*, refused for the moment; *uncertain*, the answer was lost and it is looked up
-    before it is sent again; *parked*, a person is needed. ``oldest_at``: when the channel told it.
+    be posted comes; *deferred* to quiet hours; *posting* now; *retrying*, refused for the moment; *uncertain*, the answer was
+    lost and it is looked up before it is sent again; *parked*, a person is needed. ``oldest_at``: when the channel told it.
     """
 
     channel: str
