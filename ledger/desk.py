@@ -135,6 +135,13 @@ def listed(session: Session, rules: Rules, wanted: Filter, now: datetime, most: 
     return [_case(tuple(row)) for row in session.execute(query)]
 
 
+def keys_of(session: Session, rules: Rules, wanted: Filter, now: datetime) -> list[FailureKey]:
+    """Keys of all cases that meet the filter, by stage and number."""
+    c = cases.c
+    query = select(c.stage, c.row_id).where(matching(rules, wanted, now)).order_by(c.stage, c.row_id)
+    return [FailureKey(stage, row_id) for stage, row_id in session.execute(query)]
+
+
 def groups(session: Session, rules: Rules, wanted: Filter, now: datetime, by: Sequence[Dimension], most: int) -> list[Group]:
     """Groups, the largest first. An order that is touched twice in a group counts once, and so does its money."""
     c = cases.c

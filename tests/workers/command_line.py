@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,20 @@ def child(*words: str, **settings: str) -> Ended:
     """Run a command as a process of its own."""
     environment = {name: value for name, value in (os.environ | _environment(settings)).items() if value is not None}
     done = subprocess.run([MILLRACE, *words], check=False, env=environment, capture_output=True, text=True, timeout=90)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def at_a_terminal(*words: str, **settings: str) -> Ended:
+    """Run a command as a process whose input is a terminal, on which nobody types."""
+    environment = {name: value for name, value in (os.environ | _environment(settings)).items() if value is not None}
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [MILLRACE, *words], stdin=theirs, check=False, env=environment, capture_output=True, text=True, timeout=90
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

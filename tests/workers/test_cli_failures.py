@@ -11,7 +11,7 @@ from ledger.failures import FailureKey
 from tests.documents import an_order
 from tests.tasks.desk import of_unknown_item, refused, run_jobs
 from tests.tasks.world import World, a_world
-from tests.workers.command_line import AWAY, Ended, millrace
+from tests.workers.command_line import AWAY, Ended, at_a_terminal, millrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,22 @@ def test_one_row_is_edited_by_setting_by_merge_patch_and_by_a_whole_file(desk: D
     assert desk.world.rows("select count(*) from deliveries where state = 'ready' and version = 2") == [(3,)]
 
 
+def test_without_words_the_document_is_changed_in_the_persons_editor(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = str(desk.unknown[0])
+    words = ("failures", "edit", key, "--why", "renamed", "--yes")
+    urls = {"LEDGER_URL": desk.url, "BROKER_URL": AWAY}
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "true")
+    left = at_a_terminal(*words, **urls)
+    monkeypatch.setenv("EDITOR", "sed -i s/GONE-1/SKU-0001/")
+    changed = at_a_terminal(*words, **urls)
+
+    assert (left.code, "nothing was saved" in left.err) == (1, True), left
+    assert changed.code == 0, changed
+    assert 'lines[0].sku: "GONE-1" -> "SKU-0001"' in changed.out
+    assert desk.world.rows("select count(*) from deliveries where state = 'ready' and version = 2") == [(1,)]
+
+
 def test_an_edit_that_is_not_right_is_refused_with_the_reason(desk: Desk) -> None:
     key = desk.unknown[0]
     wrong = desk.run("failures", "edit", key, "--set", "lines[0].quantity=0", "--why", "x", "--yes")
@@ -109,6 +125,26 @@ def test_notes_assignment_archive_and_restore_are_shown_with_who_did_it(desk: De
     assert [row["key"] for row in desk.run("failures", "list", "--owner", "bert", "--json").json] == [str(key)]
 
 
+def test_all_that_meets_conditions_is_previewed_then_assigned_archived_and_restored(desk: Desk) -> None:
+    group = desk.run("failures", "groups", "--by", "cause", "--json").json[0]["group"]
+    asked = desk.run("failures", "assign", "--group", group, "--to", "bert", "--why", "his")
+    given = desk.run("failures", "assign", "--group", group, "--to", "bert", "--why", "his", "--yes")
+    berts = desk.run("failures", "list", "--owner", "bert", "--json").json
+    archived = desk.run("failures", "archive", "--owner", "bert", "--why", "done by hand", "--yes")
+    left = desk.run("failures", "list", "--json").json
+    back = desk.run("failures", "restore", "--group", group, "--why", "not done", "--yes")
+    none = desk.run("failures", "restore", "--group", group, "--why", "again", "--yes")
+
+    assert (asked.code, "3 rows of 3 orders" in asked.err, "say --yes" in asked.err) == (2, True, True)
+    assert given.code == archived.code == back.code == none.code == 0, (given, archived, back, none)
+    assert {row["key"] for row in berts} == {str(key) for key in desk.unknown}
+    assert {row["key"] for row in left} == {str(key) for key in desk.refused}
+    assert "restored 3" in back.err
+    assert "restored none" in none.err
+    history = desk.run("audit", "list", "--subject", desk.unknown[0], "--json").json
+    assert sorted(deed["action"] for deed in history) == ["archive", "assign", "restore"]
+
+
 def test_a_job_is_started_paused_resumed_and_stopped(desk: Desk) -> None:
     preview = desk.run("failures", "retry", "--class", "rejected", "--dry-run")
     job = desk.run("failures", "retry", "--class", "rejected", "--yes", "--json").json["job"]
@@ -132,6 +168,8 @@ def test_a_job_is_started_paused_resumed_and_stopped(desk: Desk) -> None:
         (("failures", "redirect", "d1", "--to", "sandbx", "--why", "x"), 3, "did you mean 'sandbox'?"),
         (("failures", "redirect", "d1", "--to", "sandbox", "--why", "x"), 4, "at sandbox already"),
         (("failures", "note", "d999", "x"), 3, "not on the desk"),
+        (("failures", "archive", "--why", "x"), 2, "name cases"),
+        (("failures", "archive", "d1", "--group", "x", "--why", "x"), 2, "name cases"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )

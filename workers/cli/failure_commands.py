@@ -1,4 +1,4 @@
-"""Runs `millrace failures`: the two lists, groups, notes, assignment, archive, retry by key or as a job, redirect, drop."""
+"""Runs `millrace failures`: the two lists, groups, retry by key or as a job, redirect, drop."""
 
 import sys
 from enum import StrEnum
@@ -12,7 +12,6 @@ from workers.cli.choosing import (
     Code,
     GroupName,
     Key,
-    Keys,
     OperationName,
     OwnerName,
     Since,
@@ -22,7 +21,6 @@ from workers.cli.choosing import (
     Until,
     Why,
     actor,
-    ahead,
     filter_of,
     read_keys,
 )
@@ -140,55 +138,6 @@ def show_failure(key: Key, as_json: Json = False) -> None:
             sys.stdout.write(f"{done.at:%Y-%m-%d %H:%M:%S}  {done.action} by {done.by}  {done.reason}\n")
 
 
-@failures.command("note", epilog="Example: millrace failures note d34 'asked the ERP team'")
-def note_failure(key: Key, text: Annotated[str, typer.Argument(help="Kept with the case.")], by: By = "") -> None:
-    """Keep a note with a case."""
-    from tasks.desk import note
-
-    wanted = read_keys([key])[0]
-    with context() as tools:
-        known = note(tools, wanted, actor(by, text, needed=True))
-    if not known:
-        fail(f"{key} is not on the desk; see millrace failures list", Exit.NOT_FOUND)
-    say(f"noted on {key}")
-
-
-@failures.command("assign", epilog="Example: millrace failures assign d34 d35 --to anna --due 4h --why 'knows the customer'")
-def assign_failures(
-    keys: Keys,
-    to: Annotated[str | None, typer.Option(help="The new owner; without it the rules say who.")] = None,
-    due: Annotated[str | None, typer.Option(help="Until when: 30m, 2h, 3d (from now) or 2026-11-27T09:00Z.")] = None,
-    by: By = "",
-    why: Why = "",
-) -> None:
-    """Give cases to an owner, until a time; without --to back to whom the rules of the fleet file say."""
-    from tasks.desk import assign
-
-    wanted, due_at = read_keys(keys), ahead(due)
-    with context() as tools:
-        _told("assigned", assign(tools, wanted, to, due_at, actor(by, why)), wanted)
-
-
-@failures.command("archive", epilog="Example: millrace failures archive d34 --why 'the customer was refunded by hand'")
-def archive_failures(keys: Keys, by: By = "", why: Why = "") -> None:
-    """Take cases off the lists. Their rows stay parked: what waits behind them waits on. Nothing is lost."""
-    from tasks.desk import archive
-
-    wanted, who = read_keys(keys), actor(by, why, needed=True)
-    with context() as tools:
-        _told("archived", archive(tools, wanted, who), wanted)
-
-
-@failures.command("restore", epilog="Example: millrace failures restore d34")
-def restore_failures(keys: Keys, by: By = "", why: Why = "") -> None:
-    """Put archived cases back on the lists."""
-    from tasks.desk import restore
-
-    wanted = read_keys(keys)
-    with context() as tools:
-        _told("restored", restore(tools, wanted, actor(by, why)), wanted)
-
-
 @failures.command("retry", epilog="Examples: millrace failures retry d34 e12   millrace failures retry --group 3f0c9a --yes")
 def retry_failures(
     keys: Annotated[list[str] | None, typer.Argument(help="e12 an event, d34 a delivery.")] = None,
@@ -270,11 +219,3 @@ def _retry_keys(wanted: "list[FailureKey]", by: str, why: str, *, dry_run: bool,
     if done.left:
         raise typer.Exit(int(Exit.PARTIAL if done.retried else Exit.FAILED))
     return None
-
-
-def _told(done: str, met: "list[FailureKey]", wanted: "list[FailureKey]") -> None:
-    missed = [key for key in wanted if key not in met]
-    say(f"{done} {len(met)}: {' '.join(map(str, met))}" if met else f"{done} none")
-    if missed:
-        say(f"not on the desk in that state: {' '.join(map(str, missed))}")
-        raise typer.Exit(int(Exit.PARTIAL if met else Exit.NOT_FOUND))

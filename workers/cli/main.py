@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 
 from workers.cli.audit_commands import audit
+from workers.cli.case_commands import add_case_commands
 from workers.cli.config_commands import config
 from workers.cli.demo_command import demo
 from workers.cli.desk_commands import crossrefs, weights
@@ -36,6 +37,7 @@ app.add_typer(topology, name="topology")
 app.add_typer(events, name="events")
 app.add_typer(documents, name="documents")
 app.add_typer(deliveries, name="deliveries")
+add_case_commands(failures)
 add_edit_commands(failures)
 app.add_typer(failures, name="failures")
 app.add_typer(jobs, name="jobs")
