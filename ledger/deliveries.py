@@ -90,12 +90,16 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Unclaimed:
-    """A delivery that could not be claimed: its state and, if it is not finished, when to look again."""
+    """A delivery that could not be claimed: its state and, if it is not finished, when to look again.
+
+    ``cls`` below the message's class: it was moved down and goes on in its own class.
+    """
 
     id: int
     state: str
     look_again_at: datetime | None
     calls: int
+    cls: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +148,15 @@ def write(session: Session, new: Sequence[NewDelivery], now: datetime) -> list[R
 
 
 def claim(
-    session: Session, ids: Sequence[int], token: str, now: datetime, due_before: datetime, until: datetime
+    session: Session, ids: Sequence[int], token: str, now: datetime, due_before: datetime, until: datetime, cls: str = "low"
 ) -> tuple[list[Claimed], list[Unclaimed]]:
-    """Take the deliveries of a message that are due before ``due_before``, for this process alone until ``until``.
+    """Take the deliveries of a message of class ``cls`` that are due before ``due_before``, for this process alone until
+    ``until``; none of a lower class.
 
     A claim that ended without a settlement is taken over: its worker died, so its effect is uncertain.
     """
     given = {"ids": list(ids), "token": token, "now": now, "due_before": due_before, "until": until}
-    taken = set(session.execute(statements.claim(session.dialect.name), given).scalars())
+    taken = set(session.execute(statements.claim(session.dialect.name, cls), given).scalars())
     missed = [row_id for row_id in ids if row_id not in taken]
     return _read_claimed(session, taken), _read_unclaimed(session, missed)
 
@@ -263,13 +268,14 @@ def _read_unclaimed(session: Session, missed: Sequence[int]) -> list[Unclaimed]:
     if not missed:
         return []
     c = deliveries.c
-    query = select(c.id, c.state, c.due_at, c.claimed_until, c.calls).where(c.id.in_(missed))
+    query = select(c.id, c.state, c.due_at, c.claimed_until, c.calls, c["class"].label("cls")).where(c.id.in_(missed))
     return [
         Unclaimed(
             row.id,
             row.state,
             {"claimed": row.claimed_until}.get(row.state, row.due_at if row.state in CLAIMABLE else None),
             row.calls,
+            row.cls,
         )
         for row in session.execute(query)
     ]

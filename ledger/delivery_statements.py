@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Executable, and_, bindparam, case, literal_column, or_, select, tuple_, update
 
 from ledger.many import among, in_order, one_of
+from ledger.rows import served_as
 from ledger.schema import deliveries, documents, versions
 
 UNFINISHED = ("waiting", "ready", "queued", "claimed", "retrying", "deferred", "parked")
@@ -36,14 +37,20 @@ def busy(dialect: str) -> Executable:
 
 
 @cache
-def claim(dialect: str) -> Executable:
-    """Take what is free and due, or what a lost worker held: ids, token, now, due_before, until."""
+def claim(dialect: str, cls: str) -> Executable:
+    """Take what is free and due, or what a lost worker held: ids, token, now, due_before, until. What is of a lower class than
+    the message's ``cls`` is left.
+    """
     c = deliveries.c
     lost = _STATE == "claimed"
     free = and_(_in_state(_STATE, CLAIMABLE), or_(c.due_at.is_(None), c.due_at <= bindparam("due_before")))
     return (
         update(deliveries)
-        .where(one_of(dialect, c.id, "ids"), or_(free, and_(lost, c.claimed_until <= bindparam("now"))))
+        .where(
+            one_of(dialect, c.id, "ids"),
+            _in_state(c["class"], served_as(cls)),
+            or_(free, and_(lost, c.claimed_until <= bindparam("now"))),
+        )
         .values(
             state="claimed",
             claim=bindparam("token"),

@@ -7,13 +7,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Row, bindparam, select, text, update
+from sqlalchemy import Executable, Row, bindparam, literal_column, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from canonical.failure import Failure, FailureClass
 from ledger import cases
 from ledger.many import change, one_of
-from ledger.rows import failure_values
+from ledger.rows import failure_values, served_as
 from ledger.schema import events
 from ledger.session import Session
 
@@ -43,7 +43,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event that is worked on, locked by the transaction that loaded it."""
+    """An event that is worked on, locked by the transaction that loaded it. ``moved_to``: the class that an operator gave it,
+    which holds for what it leads to.
+    """
 
     id: int
     source: str
@@ -54,6 +56,7 @@ class EventRow:
     body: bytes
     correlation_id: str
     received_at: datetime
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,21 @@ def accept(session: Session, new: Sequence[NewEvent]) -> list[Receipt]:
     return answers
 
 
-def load(session: Session, ids: Sequence[int]) -> list[EventRow]:
-    """Lock and read the events of a message that still wait to be prepared.
+def load(session: Session, ids: Sequence[int], cls: str = "low") -> list[EventRow]:
+    """Lock and read the events of a message of class ``cls`` that still wait to be prepared; none of a lower class.
 
     One that another worker holds is waited for: passed over, it would be lost with this message if that worker is dead and
     the database has not noticed yet. Raises one of LedgerUnavailable when the wait takes too long.
     """
-    return [EventRow(*row) for row in session.execute(_load(session.dialect.name), {"ids": list(ids)})]
+    return [EventRow(*row) for row in session.execute(_load(session.dialect.name, cls), {"ids": list(ids)})]
+
+
+def moved_down(session: Session, ids: Sequence[int], cls: str) -> list[Waiting]:
+    """Those of a message's events that wait in a lower class than its ``cls``: they were moved since it was written."""
+    c = events.c
+    query = select(c.id, c.domain, c["class"], c.received_at)
+    lower = query.where(c.id.in_(ids), c.state == "accepted", c["class"].not_in(served_as(cls)))
+    return [Waiting(*row) for row in session.execute(lower)]
 
 
 def settle(session: Session, ends: Iterable[EventEnd], now: datetime) -> None:
@@ -190,12 +201,16 @@ _BURST = text(
 
 
 @cache
-def _load(dialect: str) -> Executable:
+def _load(dialect: str, cls: str) -> Executable:
     """The columns stand in the order of `EventRow`."""
     c = events.c
     return (
-        select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at)
-        .where(one_of(dialect, c.id, "ids"), c.state == "accepted")
+        select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at, c.moved_to)
+        .where(
+            one_of(dialect, c.id, "ids"),
+            c.state == "accepted",
+            c["class"].in_([literal_column(f"'{one}'") for one in served_as(cls)]),
+        )
         .order_by(c.id)
         .with_for_update()
     )

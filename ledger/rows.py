@@ -1,8 +1,22 @@
-"""Remembers a failure in the columns that every row that can fail has."""
+"""Remembers what rows have in common: the columns of a failure, and the classes that a message may serve."""
 
 from datetime import datetime
 
 from canonical.failure import Failure
+
+
+CLASSES = ("high", "normal", "low")
+"""Classes of rows, the highest first."""
+
+
+def served_as(cls: str) -> tuple[str, ...]:
+    """Classes of rows that a message of class ``cls`` may serve: its own and the higher ones. A row that was moved down since
+    the message was written is not served before its turn; one that was moved up is served by whichever message comes first.
+
+    >>> served_as("normal")
+    ('high', 'normal')
+    """
+    return CLASSES[: CLASSES.index(cls) + 1]
 
 
 def failure_values(failure: Failure | None, now: datetime) -> dict[str, object]:

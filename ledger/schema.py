@@ -84,6 +84,8 @@ events = Table(
     Column("received_at", Utc, nullable=False),
     Column("state", String(12), nullable=False),
     Column("waits_for", String(300)),
+    # Set only by hand: the class of what this event leads to, whatever the rules say.
+    Column("moved_to", String(8)),
     Column("published_at", Utc),
     Column("settled_at", Utc),
     *_failure_columns(),

@@ -9,6 +9,7 @@ from celery.exceptions import Reject
 from adapters.throttle.base import Granted
 from ledger.session import LedgerUnavailable
 from routing.letters import DELIVER_TASK, Letter, prepare_task
+from routing.names import class_of
 from tasks.context import Context
 from tasks.prepare import prepare
 from tasks.step import LEDGER_REST_S, Message, run
@@ -37,7 +38,7 @@ def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task[Any, Any]
             return _send_singly(context, task, queue, rows)
         try:
             with continue_from(_trace(task)):
-                prepare(context, rows)
+                prepare(context, rows, class_of(queue))
         except LedgerUnavailable as error:
             emit(Name.LEDGER_WRITE_FAILED, stage="prepare", error=error)
             _again(context, Letter(queue, task.name, tuple(rows), "again: ledger away", rung_s=LEDGER_REST_S, since=_since(task)))

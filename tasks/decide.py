@@ -36,6 +36,8 @@ class Draft:
     target: str
     operation: Operation
     cls: Class
+    ruled: Class
+    """What the rules make of it; ``cls`` is another one where an operator moved its event."""
     rests_until: datetime | None = None
 
 
@@ -61,9 +63,14 @@ class Plan:
     first_told: list[DocumentKey] = field(default_factory=list)
     _orders: dict[DocumentKey, Order] = field(default_factory=dict)
     _placed_here: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _moved: dict[int, Class] = field(default_factory=dict)
 
-    def take(self, event_id: int, told_class: str, parsed: Parsed) -> EventEnd:
-        """Add one event's documents; returns what its row is set to."""
+    def take(self, event_id: int, told_class: str, parsed: Parsed, moved_to: str | None = None) -> EventEnd:
+        """Add one event's documents; returns what its row is set to. ``moved_to``: the class an operator gave the event, which
+        is that of its effects.
+        """
+        if moved_to:
+            self._moved[event_id] = cast("Class", moved_to)
         early = self._early(parsed)
         if early is not None:
             return EventEnd(event_id, "waiting", waits_for=str(early))
@@ -123,10 +130,11 @@ class Plan:
         if operation is None:
             return
         order = self._order_of(document)
-        cls = class_of_document(self.rules.classes, document, order, told_class, self.at)
+        ruled = class_of_document(self.rules.classes, document, order, told_class, self.at)
+        cls = self._moved.get(event_id, ruled)
         for target in self._targets(document, order):
             rests_until = rests(self.rules.defer, document.kind, document.source, cls, target, self.at)
-            self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls, rests_until))
+            self.drafts.append(Draft(event_id, head, document, head.version + 1, target, operation, cls, ruled, rests_until))
 
     def _targets(self, document: AnyDocument, order: Order | None) -> tuple[str, ...]:
         """Where a document goes: an order by the sourcing in force, what belongs to an order where that went."""

@@ -7,14 +7,17 @@ from datetime import timedelta
 import ledger.deliveries
 import ledger.documents
 import ledger.events
+import ledger.moves
 import ledger.peak_backlog
 from adapters.channels.base import Parsed, Told, Unreadable
 from canonical.failure import Failure, FailureClass
 from ledger.deliveries import NewDelivery, Ready
 from ledger.documents import DocumentKey
 from ledger.events import EventEnd, EventRow, Waiting
+from ledger.moves import Made
 from ledger.session import Session
 from routing.classes import class_of_event
+from routing.names import Class
 from tasks.context import Context
 from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of
 from tasks.enrich import Wish, look_up, missing, references_of
@@ -23,18 +26,21 @@ from telemetry.bus import emit
 from telemetry.events import Name
 
 
-def prepare(context: Context, ids: Sequence[int]) -> None:
-    """Prepare a message's events; those that were prepared before are left alone.
+def prepare(context: Context, ids: Sequence[int], cls: Class = "low") -> None:
+    """Prepare a message's events; those that were prepared before are left alone, those that were moved below the message's
+    class ``cls`` since it was written go on in theirs.
 
     Raises one of LedgerUnavailable before anything is written; the caller brings the message back.
     """
     began = context.now()
     with context.ledger.write() as session:
-        told = read(context, ledger.events.load(session, ids))
+        loaded = ledger.events.load(session, ids, cls)
+        moved = ledger.events.moved_down(session, ids, cls) if len(loaded) < len(ids) and cls != "low" else []
+        told = read(context, loaded)
         plan = decide(context, session, told)
         ready, released = write(context, session, plan)
     report(context, plan, (context.now() - began) / max(1, len(plan.ends)))
-    forward(context, [*letters_for_deliveries(ready), *letters_for_events(released)])
+    forward(context, [*letters_for_deliveries(ready), *letters_for_events([*released, *moved])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
         for draft, wish in zip(plan.drafts, wishes, strict=True)
     ]
     ready = ledger.deliveries.write(session, new, now)
+    _follow_moves(session, decided)
     # Ends first: an event of this very bundle may wait for an order that a later one told.
     ledger.events.settle(session, decided.ends, now)
     released = ledger.events.release(session, [str(key) for key in plan.first_told])
@@ -157,7 +164,15 @@ def _end_of(reading: Reading, plan: Plan) -> EventEnd:
         return EventEnd(event.id, "parked", failure=failure)
     if isinstance(parsed, Failure):
         return EventEnd(event.id, "parked", failure=parsed)
-    return plan.take(event.id, _class_told(plan, event), parsed)
+    return plan.take(event.id, _class_told(plan, event), parsed, event.moved_to)
+
+
+def _follow_moves(session: Session, decided: Decided) -> None:
+    """Have the effects of events that an operator moved belong to that move: undoing it gives them their own class back."""
+    moved = [draft for draft in decided.plan.drafts if decided.events[draft.event_id].moved_to]
+    if moved:
+        made = [Made(d.event_id, d.head.id, d.version, d.target, d.operation, d.ruled) for d in moved]
+        ledger.moves.follow(session, made)
 
 
 def _class_told(plan: Plan, event: EventRow) -> str:

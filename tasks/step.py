@@ -4,11 +4,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import ledger.deliveries
 from adapters.throttle.base import Granted
 from config.fleet import Target
 from ledger.deliveries import Claimed, Ready, Settlement, Unclaimed
+from ledger.delivery_statements import CLAIMABLE
 from ledger.session import LedgerUnavailable
 from routing import names
 from routing.backoff import SOON_S, rest_s, rung_for
@@ -32,10 +34,16 @@ class Message:
     operation: str = ""
     since: int = 0
 
-    def again(self, rows: tuple[int, ...], calls: int, rung_s: int | None) -> Letter:
-        """A message that brings some of the rows back, of the same operation and no younger."""
+    @property
+    def cls(self) -> names.Class:
+        """The class it was written for; a row's own may have changed since."""
+        return names.class_of(self.queue)
+
+    def again(self, rows: tuple[int, ...], calls: int, rung_s: int | None, cls: names.Class | None = None) -> Letter:
+        """A message that brings some of the rows back, of the same operation and no younger; ``cls``: in another class."""
         shown = f"again: {', '.join(str(row) for row in rows)}"
-        return Letter(self.queue, DELIVER_TASK, rows, shown, calls, rung_s=rung_s, operation=self.operation, since=self.since)
+        queue = self.queue if cls is None else names.queue(names.family_of(self.queue), cls)
+        return Letter(queue, DELIVER_TASK, rows, shown, calls, rung_s=rung_s, operation=self.operation, since=self.since)
 
 
 def run(context: Context, message: Message, permit: Granted) -> None:
@@ -62,7 +70,7 @@ def claim(context: Context, message: Message, target: Target, token: str) -> tup
     now = context.now()
     until = now + timedelta(seconds=2 * target.posting_time_s + target.max_execution_s)
     with context.ledger.write() as session:
-        return ledger.deliveries.claim(session, message.rows, token, now, now + timedelta(seconds=SOON_S), until)
+        return ledger.deliveries.claim(session, message.rows, token, now, now + timedelta(seconds=SOON_S), until, message.cls)
 
 
 def settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:
@@ -94,9 +102,12 @@ def letters_again(
     # A row that another worker holds is asked for again, alone, when that claim ends: if the worker died of it, only it
     # shows; if the worker lives, the row is done by then and the letter ends there.
     bundles += [
-        (rung_for(rest_s(row.look_again_at, now), context.topology.ladder_s), (row.id,)) for row in left if row.look_again_at
+        (rung_for(rest_s(row.look_again_at, now), context.topology.ladder_s), (row.id,))
+        for row in left
+        if row.look_again_at and not _below(row, message)
     ]
-    return [message.again(part, sum(calls[i] for i in part), rung_s) for rung_s, part in bundles]
+    again = [message.again(part, sum(calls[i] for i in part), rung_s) for rung_s, part in bundles]
+    return [*again, *_moved_down(context, message, left, calls)]
 
 
 def send_round(context: Context, message: Message) -> None:
@@ -104,6 +115,21 @@ def send_round(context: Context, message: Message) -> None:
     rung_s = rung_for(LEDGER_REST_S, context.topology.ladder_s)
     if not context.publisher.publish([message.again(message.rows, len(message.rows), rung_s)]):
         raise ConnectionError("neither the ledger nor the broker took the deliveries; the message stays where it was")
+
+
+def _below(row: Unclaimed, message: Message) -> bool:
+    return row.state in CLAIMABLE and names.CLASSES.index(cast("names.Class", row.cls)) > names.CLASSES.index(message.cls)
+
+
+def _moved_down(context: Context, message: Message, left: Sequence[Unclaimed], calls: Mapping[int, int]) -> list[Letter]:
+    """Messages for rows that an operator moved to a lower class since this one was written: they go on there."""
+    now = context.now()
+    by_place: dict[tuple[names.Class, int | None], list[int]] = {}
+    for row in left:
+        if _below(row, message):
+            rung_s = rung_for(rest_s(row.look_again_at, now), context.topology.ladder_s)
+            by_place.setdefault((cast("names.Class", row.cls), rung_s), []).append(row.id)
+    return [message.again(tuple(ids), sum(calls[i] for i in ids), rung_s, cls) for (cls, rung_s), ids in by_place.items()]
 
 
 def _settle(context: Context, settlements: Sequence[Settlement]) -> list[Ready]:

@@ -28,6 +28,7 @@ from ledger.crossrefs import CrossRef
 from ledger.events import NewEvent, Receipt
 from ledger.session import Ledger
 from routing.letters import DELIVER_TASK, Letter
+from routing.names import class_of
 from tasks.context import Context
 from tasks.prepare import prepare
 from tasks.step import Message, run
@@ -159,7 +160,7 @@ class World:
         if letter.task == DELIVER_TASK:
             run(self.context, Message(letter.queue, letter.rows), Granted("lease", max(1, letter.calls)))
         else:
-            prepare(self.context, letter.rows)
+            prepare(self.context, letter.rows, class_of(letter.queue))
 
     def rows(self, statement: str) -> list[tuple[object, ...]]:
         """Rows of any query, for looking behind the port."""

@@ -20,6 +20,7 @@ NOUNS = {
     "weights",
     "lanes",
     "audit",
+    "reprioritize",
     "config",
     "db",
 }
