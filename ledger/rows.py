@@ -4,7 +4,6 @@ from datetime import datetime
 
 from canonical.failure import Failure
 
-
 CLASSES = ("high", "normal", "low")
 """Classes of rows, the highest first."""
 

@@ -23,7 +23,7 @@ PLACES: tuple[tuple[RowStage, str], ...] = (
 )
 """Where a row can stand: its stage and its state. What is claimed is under way; what is parked is the failure desk's."""
 
-_MOMENTS, _AMOUNTS = ("accepted_before", "accepted_after"), ("total_at_least", "total_below")
+_MOMENTS, _AMOUNTS = ("accepted_before", "accepted_after", "promised_before"), ("total_at_least", "total_below")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Filter:
     """Which rows: every condition given must hold. ``lane`` is ``orders`` or ``deliver.TARGET``, ``kind`` order, shipment or
     return; ``keys`` name orders or documents by key or number, or events by the sender's event id.
 
-    ``total_at_least``, ``total_below`` and ``shipping_method`` (a part of it) are of the order that the row belongs to.
+    ``total_at_least``, ``total_below``, ``promised_before``, ``customer_tier`` and ``shipping_method`` (a part of it) are of the
+    order that the row belongs to.
     """
 
     lane: str | None = None
@@ -43,12 +44,15 @@ class Filter:
     total_at_least: Decimal | None = None
     total_below: Decimal | None = None
     shipping_method: str | None = None
+    promised_before: datetime | None = None
+    customer_tier: str | None = None
     keys: tuple[str, ...] = ()
 
     @property
     def of_content(self) -> bool:
         """Whether the documents must be read to know."""
-        return any(one is not None for one in (self.total_at_least, self.total_below, self.shipping_method))
+        told = (self.total_at_least, self.total_below, self.shipping_method, self.promised_before, self.customer_tier)
+        return any(one is not None for one in told)
 
     def words(self) -> dict[str, object]:
         """The conditions given, as plain data."""

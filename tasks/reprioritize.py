@@ -130,6 +130,10 @@ def meets(wanted: Filter, document: AnyDocument, order: Order | None) -> bool:
         return False
     if wanted.total_below is not None and subject.total >= wanted.total_below:
         return False
+    if wanted.promised_before is not None and (subject.promised_by is None or subject.promised_by >= wanted.promised_before):
+        return False
+    if wanted.customer_tier is not None and wanted.customer_tier.casefold() != (subject.customer_tier or "").casefold():
+        return False
     method = wanted.shipping_method
     return method is None or method.casefold() in (subject.shipping_method or "").casefold()
 

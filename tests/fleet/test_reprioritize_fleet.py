@@ -22,9 +22,9 @@ ONE_THREAD = FLEET.removesuffix("concurrency = 4\n") + "concurrency = 1\n"
 
 
 def test_what_was_moved_up_goes_first_and_what_was_moved_down_last_each_once(
-    tmp_path: Path, rabbit: Rabbit, redis_url: str, ledger_url: str
+    tmp_path: Path, rabbit: Rabbit, redis_url: str, postgres_url: str
 ) -> None:
-    urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": ledger_url}
+    urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": postgres_url}
 
     def run(*words: str) -> Ended:
         given = {name.upper(): url for name, url in urls.items()}

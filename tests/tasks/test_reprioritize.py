@@ -167,7 +167,7 @@ def test_a_mover_that_dies_before_it_publishes_loses_nothing(world: World) -> No
 def test_the_preview_counts_what_the_move_then_moves(world: World) -> None:
     queued(world, "1", "2", total="900.00", lines=[{"key": "1", "sku": "SKU-0001", "quantity": 1, "unit_price": "900.00"}])
     queued(world, "3", shipping_method="Standard")
-    queued(world, "4", shipping_method="Ground Saver")
+    queued(world, "4", shipping_method="Ground Saver", customer_tier="Gold", promised_by=world.clock.now())
     world.tell(an_order("5", total="950.00"))
     big = Filter(total_at_least=Decimal("900.00"))
 
@@ -180,6 +180,9 @@ def test_the_preview_counts_what_the_move_then_moves(world: World) -> None:
         "class": preview(world.context, Filter(cls="low"), "high").rows,
         "below": preview(world.context, Filter(total_below=Decimal(900)), "high").rows,
         "method": preview(world.context, Filter(shipping_method="saver"), "high").rows,
+        "tier": preview(world.context, Filter(customer_tier="gold"), "high").rows,
+        "promised": preview(world.context, Filter(promised_before=world.clock.now() + timedelta(hours=1)), "high").rows,
+        "kept": preview(world.context, Filter(promised_before=world.clock.now()), "high").rows,
         "older": preview(world.context, Filter(accepted_before=world.clock.now()), "high").rows,
         "younger": preview(world.context, Filter(accepted_after=world.clock.now()), "high").rows,
         "there": preview(world.context, Filter(), "normal").rows,
@@ -188,7 +191,8 @@ def test_the_preview_counts_what_the_move_then_moves(world: World) -> None:
 
     assert {(p.lane, p.state): p.count for p in told.places} == {("orders", "accepted"): 1, ("deliver.sandbox", "queued"): 2}
     assert counts == {
-        "all": 5, "lane": 1, "source": 0, "kind": 0, "class": 0, "below": 2, "method": 1, "older": 0, "younger": 5, "there": 0,
+        "all": 5, "lane": 1, "source": 0, "kind": 0, "class": 0, "below": 2, "method": 1, "tier": 1,
+        "promised": 1, "kept": 0, "older": 0, "younger": 5, "there": 0,
     }  # fmt: skip
     assert found(world, move_id).moved == told.rows == 3
 
@@ -263,7 +267,9 @@ def test_who_moved_what_and_why_is_kept(world: World) -> None:
 
 def test_a_filter_written_down_is_read_back_the_same(world: World) -> None:
     now = world.clock.now()
-    wanted = Filter("orders", "shopify", "order", "low", now, now - timedelta(hours=1), Decimal("1.50"), None, "x", ("1",))
+    wanted = Filter(
+        "orders", "shopify", "order", "low", now, now - timedelta(hours=1), Decimal("1.50"), None, "x", now, "gold", ("1",)
+    )
 
     assert Filter.of_words(wanted.words()) == wanted
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from workers.cli.choosing import By, Why, actor, ago
+from workers.cli.choosing import By, Why, actor, ago, ahead
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.output import Json, Most, RowId, fail, say, show_json, show_rows, show_table
 from workers.cli.wiring import context, reading
@@ -20,7 +20,10 @@ reprioritize = typer.Typer(
     help="Move what is queued already to another class; what comes later is not touched.", epilog=EPILOG, no_args_is_help=True
 )
 
-NAMES = ("lane", "source", "kind", "class", "older", "younger", "total-at-least", "total-below", "shipping-method", "key")
+NAMES = (
+    "lane", "source", "kind", "class", "older", "younger", "total-at-least", "total-below", "shipping-method",
+    "promised-within", "tier", "key",
+)  # fmt: skip
 KINDS = ("order", "shipment", "return")
 CLASSES: tuple[Literal["high", "normal", "low"], ...] = ("high", "normal", "low")
 
@@ -54,7 +57,8 @@ def reprioritize_rows(
     wait to be posted. It is counted first. What is under way, parked or done is left alone.
 
     Filters: lane=deliver.netsuite, source=shop, kind=order|shipment|return, class=low (it has now), older=2h, younger=30m,
-    total-at-least=500, total-below=20, shipping-method=express, key=1001 (order or document, key or number).
+    total-at-least=500, total-below=20, shipping-method=express, promised-within=24h, tier=gold, key=1001 (order or
+    document, key or number).
     """
     if called.invoked_subcommand is not None:
         return
@@ -135,7 +139,8 @@ def _read(given: Sequence[str]) -> "Filter":
         lane=told.get("lane"), source=told.get("source"), kind=told.get("kind"), cls=told.get("class"),
         accepted_before=ago(told.get("older")), accepted_after=ago(told.get("younger")),
         total_at_least=_amount(told.get("total-at-least")), total_below=_amount(told.get("total-below")),
-        shipping_method=told.get("shipping-method"), keys=tuple(keys),
+        shipping_method=told.get("shipping-method"), promised_before=ahead(told.get("promised-within")),
+        customer_tier=told.get("tier"), keys=tuple(keys),
     )  # fmt: skip
 
 
