@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     flower_port: int = Field(default=8755, ge=0, le=65_535)
     flower_login: SecretStr = Field(default=SecretStr(""), description="user:password; Flower does not start without")
     flower_read_only: bool = False
+    console_host: str = "127.0.0.1"
+    console_port: int = Field(default=8760, ge=0, le=65_535)
+    console_hosts: str = Field(default="", description="names the console is reached by, by commas; the loopback's always are")
+    console_users_file: str = Field(default="", description="names, roles and scrypt hashes; the console does not start without")
+    console_session_s: float = Field(default=43_200, ge=60, le=604_800)
+    console_idle_s: float = Field(default=1_800, ge=60, le=86_400)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics port on workers")
     metrics_dir: str = Field(default="", description="set by a prefork worker for its processes; leave it empty")

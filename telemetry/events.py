@@ -65,6 +65,9 @@ class Name(StrEnum):
     PEAK_GUARD_BROKEN = "peak.guard.broken"
     PEAK_KEEP_FAILED = "peak.keep.failed"
 
+    # The console.
+    CONSOLE_REQUEST_FAILED = "console.request.failed"
+
     # What everything stands on.
     BROKER_CONNECTION_LOST = "broker.connection.lost"
     BROKER_CONNECTION_RESTORED = "broker.connection.restored"

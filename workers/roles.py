@@ -119,6 +119,14 @@ def run_receiver(settings: Settings, secrets: Secrets, host: str, port: int) -> 
         ledger.close()
 
 
+def run_console(settings: Settings, secrets: Secrets, host: str, port: int, ready_file: Path | None = None) -> None:
+    """Show the fleet in a browser until a signal comes. Raises ConfigError without users."""
+    from workers.console.serve import serve_console
+
+    start_telemetry(settings, "console", serve_metrics=False)
+    serve_console(settings, secrets, host, port, lambda: touch(ready_file))
+
+
 def run_worker(
     settings: Settings, secrets: Secrets, pool_name: str, concurrency: int | None, name: str | None, ready_file: Path | None
 ) -> None:

@@ -26,6 +26,8 @@ from config.settings import PREFIX, SECRET_PREFIX, Settings, environment_of
 from ledger import migrate
 from ledger.session import Ledger
 from routing.declare import declare
+from workers.console.roles import Role
+from workers.console.users import Entry, hashed, write_users
 from workers.local.process import Process
 from workers.local.rabbitmq import start_rabbitmq
 from workers.local.redis import start_redis
@@ -34,6 +36,8 @@ from workers.roles import topology_of
 
 READY_S = 60.0
 STOP_S = 15.0
+USER, PASSWORD = "admin", "CONSOLE_PASSWORD"
+"""The console's made-up user, and the file of the password."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,13 @@ class RunningFleet:
         """Where a process's own log is."""
         return self.folder / f"{name}.log"
 
+    def login_of(self, what: str) -> str:
+        """How a person gets in to one of ``urls``, in words that follow the address; empty where nobody signs in."""
+        if what == "flower":
+            return f"  login {self.settings.flower_login.get_secret_value()}"
+        made = self.folder / "secrets" / PASSWORD
+        return f"  sign in as {USER}, password in {made}" if what == "console" and made.exists() else ""
+
     def stop(self) -> None:
         """End every process, then what they work with: the sandbox ERP, then the private services."""
         last = {"sandbox"}
@@ -85,6 +96,7 @@ def start_fleet(
     *,
     tell: Callable[[str], None],
     flower: bool = True,
+    console: bool = True,
     sandbox_options: tuple[str, ...] = (),
     known_secrets: Mapping[str, str] | None = None,
     throwaway: bool = False,
@@ -104,7 +116,7 @@ def start_fleet(
         _fill_gaps(running)
         _prepare(running.settings)
         tell("starting the processes of the fleet")
-        _start_roles(running, flower=flower, sandbox_options=sandbox_options)
+        _start_roles(running, flower=flower, console=console, sandbox_options=sandbox_options)
     except BaseException:
         running.stop()
         raise
@@ -132,6 +144,8 @@ def _fill_gaps(running: RunningFleet) -> None:
         running.fill(ledger_url=SecretStr(f"sqlite:///{running.folder / 'ledger.db'}"))
     if not settings.flower_login.get_secret_value():
         running.fill(flower_login=SecretStr(f"millrace:{secrets.token_urlsafe(12)}"))
+    if not settings.console_users_file:
+        running.fill(console_users_file=str(_console_users(_private(running.folder / "secrets"))))
     if not settings.audit_key.get_secret_value():
         # The same for this folder at every start: what it sealed can be checked later.
         running.fill(audit_key=SecretStr(secret_in(_private(running.folder / "secrets"), "AUDIT_KEY")))
@@ -141,6 +155,7 @@ def _fill_gaps(running: RunningFleet) -> None:
         metrics_port=0,
         receiver_port=_free(settings.receiver_port),
         flower_port=_free(settings.flower_port),
+        console_port=_free(settings.console_port),
         sandbox_url=f"http://127.0.0.1:{free_port()}",
     )
     running.environment |= environment_of(running.settings)
@@ -156,7 +171,7 @@ def _prepare(settings: Settings) -> None:
         declare(connection, topology_of(settings))
 
 
-def _start_roles(running: RunningFleet, *, flower: bool, sandbox_options: tuple[str, ...]) -> None:
+def _start_roles(running: RunningFleet, *, flower: bool, console: bool, sandbox_options: tuple[str, ...]) -> None:
     settings = running.settings
     starts: dict[str, tuple[str, ...]] = {"receiver": ("receiver",), "relay": ("relay",), "recorder": ("recorder",)}
     if any(target.sandbox for target in settings.fleet.targets.values()):
@@ -169,6 +184,9 @@ def _start_roles(running: RunningFleet, *, flower: bool, sandbox_options: tuple[
             name = f"worker-{pool_name}-{number}"
             starts[name] = ("worker", pool_name, "--name", f"{pool_name}-{number}")
     running.urls["receiver"] = f"http://{settings.receiver_host}:{settings.receiver_port}"
+    if console:
+        starts["console"] = ("console",)
+        running.urls["console"] = f"http://{settings.console_host}:{settings.console_port}"
     if flower:
         starts["flower"] = ("flower",)
         running.urls["flower"] = f"http://{settings.flower_host}:{settings.flower_port}"
@@ -213,6 +231,14 @@ def _secrets_for(folder: Path, fleet: Fleet, known: Mapping[str, str]) -> dict[s
             write_private(folder / name, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
         made[f"{variable}_FILE"] = str(folder / name)
     return made
+
+
+def _console_users(folder: Path) -> Path:
+    """A file with one made-up user whose password lies beside it; as it is if it is there."""
+    path = folder / "console_users"
+    if not path.exists():
+        write_users(path, [Entry(USER, Role.ADMIN, hashed(secret_in(folder, PASSWORD)))])
+    return path
 
 
 def _private(folder: Path) -> Path:

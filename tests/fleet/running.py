@@ -121,7 +121,7 @@ def a_fleet(
     settings = load_settings(
         {}, fleet_file=file, broker_url=broker_url, redis_url=redis_url, ledger_url=ledger_url, receiver_port=0, log_format="json"
     )
-    with start_fleet(settings, folder / "fleet", tell=lambda _: None, flower=False, **more) as running:
+    with start_fleet(settings, folder / "fleet", tell=lambda _: None, flower=False, **({"console": False} | more)) as running:
         opened = Ledger(ledger_url)
         key = (running.folder / "secrets" / "SHOPIFY").read_bytes().strip()
         try:

@@ -21,6 +21,7 @@ NOUNS = {
     "lanes",
     "audit",
     "reprioritize",
+    "console",
     "config",
     "db",
 }

@@ -8,6 +8,7 @@ import typer
 from workers.cli.audit_commands import audit
 from workers.cli.case_commands import add_case_commands
 from workers.cli.config_commands import config
+from workers.cli.console_commands import console
 from workers.cli.demo_command import demo
 from workers.cli.desk_commands import crossrefs, weights
 from workers.cli.edit_commands import add_edit_commands
@@ -47,6 +48,7 @@ app.add_typer(weights, name="weights")
 app.add_typer(lanes, name="lanes")
 app.add_typer(audit, name="audit")
 app.add_typer(reprioritize, name="reprioritize")
+app.add_typer(console, name="console")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

@@ -117,7 +117,7 @@ def up(
     with fleet:
         say(f"up after {time.monotonic() - began:.1f} s; Ctrl-C ends it")
         for what, url in fleet.urls.items():
-            say(f"  {what:<9} {url}")
+            say(f"  {what:<9} {url}{fleet.login_of(what) if what == 'console' else ''}")
         say(f"  for other commands:  set -a; . {fleet.env_file}; set +a")
         while not stop.wait(0.5):
             died = fleet.died()

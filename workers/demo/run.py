@@ -61,7 +61,13 @@ def _fleet(folder: Path, wish: Wish, screen: Screen) -> Iterator[RunningFleet]:
     words = tuple(str(word) for option in options for word in option)
     try:
         fleet = start_fleet(
-            _settings(), folder, tell=screen.say, flower=wish.flower, sandbox_options=words, throwaway=wish.folder is None
+            _settings(),
+            folder,
+            tell=screen.say,
+            flower=wish.flower,
+            console=wish.keep,
+            sandbox_options=words,
+            throwaway=wish.folder is None,
         )
     except LocalServiceError as error:
         raise FleetError(str(error)) from error
@@ -70,15 +76,14 @@ def _fleet(folder: Path, wish: Wish, screen: Screen) -> Iterator[RunningFleet]:
 
 
 def _settings() -> Settings:
-    return load_settings(environment={}, fleet_file=FLEET_FILE, receiver_port=0, flower_port=0)
+    return load_settings(environment={}, fleet_file=FLEET_FILE, receiver_port=0, flower_port=0, console_port=0)
 
 
 def _stay(fleet: RunningFleet, screen: Screen) -> None:
     """Leave everything running until the person has seen enough."""
     screen.say("the fleet stays up; Ctrl-C ends it")
     for what, url in fleet.urls.items():
-        login = f"  login {fleet.settings.flower_login.get_secret_value()}" if what == "flower" else ""
-        screen.say(f"  {what:<9} {url}{login}")
+        screen.say(f"  {what:<9} {url}{fleet.login_of(what)}")
     screen.say(f"  for other commands:  set -a; . {fleet.env_file}; set +a")
     try:
         while True:

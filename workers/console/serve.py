@@ -1,0 +1,98 @@
+"""Runs the console as one process: granian on our own event loop, until a signal; streams end first."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from config.nearest import ConfigError
+from config.settings import Secrets, Settings
+from telemetry import Name, emit
+from workers.bootstrap import build_context, close_context
+from workers.console.app import ALL_PAGES, Console, build_console
+from workers.console.desk import Desk
+from workers.console.users import Users, read_users
+
+STOP_WITHIN_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the server allows any connection, before it is known who it is."""
+
+    most_connections: int = 512
+    header_time_s: float = 10.0
+    header_bytes: int = 65_536
+
+
+def serve_console(settings: Settings, secrets: Secrets, host: str, port: int, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError without users, OSError if the port is taken."""
+    users = checked_users(settings)
+    context = build_context(settings, secrets)
+    try:
+        desk = Desk(context, settings, ALL_PAGES)
+        asyncio.run(_until_signal(build_console(desk, users), host, port, ready))
+    finally:
+        close_context(context)
+        emit(Name.WORKER_STOP_DONE, role="console")
+
+
+def checked_users(settings: Settings) -> Users:
+    """The users of the settings' file. Raises ConfigError if there are none: a console nobody can sign in to is of no use,
+    and one without a sign-in is there for nobody.
+    """
+    path = settings.console_users_file
+    remedy = "make one: millrace console user add NAME --role operator"
+    if not path:
+        raise ConfigError(f"MILLRACE_CONSOLE_USERS_FILE is not set: name a file and {remedy}")
+    try:
+        found = read_users(Path(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; {remedy}") from None
+    if not found:
+        raise ConfigError(f"{path} has no users; {remedy}")
+    return Users(Path(path))
+
+
+async def _until_signal(console: Console, host: str, port: int, ready: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await served(console, host, port, stop, ready, Bounds())
+
+
+async def served(console: Console, host: str, port: int, stop: asyncio.Event, ready: Callable[[], None], bounds: Bounds) -> None:
+    """Serve until ``stop``; ``ready`` is called once the port is open. The console is closed afterwards."""
+    server = _server(console, host, port, bounds)
+    serving = asyncio.ensure_future(server.serve())
+    asyncio.get_running_loop().call_soon(ready)
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await console.close()
+    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types
+    await asyncio.wait((serving,), timeout=STOP_WITHIN_S)
+    if not stop.is_set():
+        serving.result()
+
+
+def _server(console: Console, host: str, port: int, bounds: Bounds) -> Server:
+    return Server(
+        console.application,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=bounds.most_connections,
+        backpressure=bounds.most_connections,
+        http1_settings=HTTP1Settings(header_read_timeout=int(bounds.header_time_s * 1_000), max_buffer_size=bounds.header_bytes),
+        log_enabled=False,
+        log_level=LogLevels.warning,
+    )
