@@ -20,7 +20,9 @@ console = typer.Typer(
     epilog=f"Example: millrace console --port 8760. {EPILOG}",
     invoke_without_command=True,
 )
-user = typer.Typer(help="Who may sign in to the console.", epilog=EPILOG, no_args_is_help=True)
+user = typer.Typer(
+    help="Who may sign in to the console.", epilog=f"Example: millrace console user list. {EPILOG}", no_args_is_help=True
+)
 console.add_typer(user, name="user")
 
 UsersFile = Annotated[Path | None, typer.Option("--file", help="The file of users (MILLRACE_CONSOLE_USERS_FILE).")]
