@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     console_session_s: float = Field(default=43_200, ge=60, le=604_800)
     console_idle_s: float = Field(default=1_800, ge=60, le=86_400)
     metrics_host: str = "127.0.0.1"
+    scale_drain_within_s: float = Field(
+        default=900.0, gt=0, description="the time in which what waits should be done: how many workers the scale signal asks for"
+    )
     metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics port on workers")
     metrics_dir: str = Field(default="", description="set by a prefork worker for its processes; leave it empty")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

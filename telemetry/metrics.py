@@ -19,7 +19,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
-    start_http_server,
+    make_wsgi_app,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from telemetry import bus
 from telemetry.events import Name
 from telemetry.fields import Value
+from telemetry.pages import Page, serve_pages
 
 Fields = Mapping[str, Value]
 
@@ -71,9 +72,14 @@ class Metrics:
         """Everything in Prometheus' text format (`CONTENT_TYPE`); in prefork, of the parent and all its children."""
         return generate_latest(self._shown)
 
-    def serve(self, port: int, host: str = "127.0.0.1") -> tuple[WSGIServer, threading.Thread]:
-        """Answer `GET /metrics` from a thread; port 0 takes a free one (`server.server_port`). Raises OSError when taken."""
-        return start_http_server(port, host, self._shown)
+    def serve(
+        self, port: int, host: str = "127.0.0.1", pages: Mapping[str, Page] | None = None
+    ) -> tuple[WSGIServer, threading.Thread]:
+        """Answer `GET /metrics`, and ``pages`` by path, from a thread; port 0 takes a free one (`server.server_port`).
+
+        Raises OSError when it is taken.
+        """
+        return serve_pages(port, host, make_wsgi_app(self._shown), pages or {})
 
     def _count(self, rule: "_Rule", fields: Fields) -> None:
         amount = fields.get(rule.amount, 1 if rule.metric in _COUNTERS else None)

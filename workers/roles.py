@@ -4,13 +4,14 @@ A role's own parts are imported where it starts: a relay need not wait for Celer
 """
 # ruff: noqa: PLC0415
 
+import json
 import os
 import shutil
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,12 +27,15 @@ from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
 from telemetry import Name, backlog, emit, lanes, logs, metrics
+from telemetry.pages import Page
 from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 from workers.collector import collect_seldom
 
 
-def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True) -> metrics.Metrics:
-    """Logs, metrics, and where configured Sentry and OpenTelemetry, for this process."""
+def start_telemetry(
+    settings: Settings, role: str, *, serve_metrics: bool = True, pages: Mapping[str, Page] | None = None
+) -> metrics.Metrics:
+    """Logs, metrics (with ``pages`` beside them), and where configured Sentry and OpenTelemetry, for this process."""
     configure_logs(settings)
     _report_errors(settings, role)
     if settings.otel_endpoint:
@@ -40,7 +44,7 @@ def start_telemetry(settings: Settings, role: str, *, serve_metrics: bool = True
         otel.start(settings.otel_endpoint, service=f"millrace-{role}", version=release(), instance=role)
     measured = metrics.start(Path(settings.metrics_dir) if settings.metrics_dir else None)
     if settings.metrics_port and serve_metrics:
-        measured.serve(settings.metrics_port, settings.metrics_host)
+        measured.serve(settings.metrics_port, settings.metrics_host, pages)
     emit(Name.WORKER_START_DONE, role=role)
     return measured
 
@@ -72,8 +76,12 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     from workers.lane_metrics import backlog_of, lanes_of
     from workers.lanes import Lookout
     from workers.relay import Relay
+    from workers.scaling import as_json, pool_signals
 
-    measured = start_telemetry(settings, "relay")
+    def scale() -> bytes:
+        return json.dumps(as_json(pool_signals(settings.fleet, lookout, settings.scale_drain_within_s))).encode()
+
+    measured = start_telemetry(settings, "relay", pages={"/scale": scale})
     context = build_context(settings, secrets, delivers=False)
     lookout = Lookout(settings.fleet, context.ledger, redis_url=settings.redis_url.get_secret_value())
     measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger, settings.fleet.families)))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -38,7 +38,14 @@ def counted(text: str, metric: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{metric}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE))
 
 
-def test_a_forked_process_is_counted_by_its_worker(fleet: TestFleet) -> None:
+def _answered(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        return ask()
+    except OSError:
+        return None
+
+
+def test_a_forked_process_is_counted_by_its_worker_and_the_relay_tells_the_scale_signal(fleet: TestFleet) -> None:
     port = free_port()
     fleet.kill("worker-prepare-1")
     fleet.running.environment["MILLRACE_METRICS_PORT"] = str(port)
@@ -47,7 +54,24 @@ def test_a_forked_process_is_counted_by_its_worker(fleet: TestFleet) -> None:
     for number in range(5):
         fleet.shop.send("orders/create", an_order(number + 1))
     fleet.wait_for_states({"done": 5})
+    signal_port = free_port()
+    fleet.kill("relay")
+    fleet.running.environment["MILLRACE_METRICS_PORT"] = str(signal_port)
+    fleet.start_again("relay", "relay")
 
+    def signal() -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(scrape(f"http://127.0.0.1:{signal_port}/scale"))
+        return told
+
+    told: Any = wait_until(lambda: _answered(signal), 30)
+    pools = told["pools"]
+    assert set(pools) == {"prepare", "deliver"}
+    assert pools["deliver"] == {
+        "workers": 0,
+        "oldest_s": 0.0,
+        "drain_s": 0.0,
+        "lanes": {"deliver.sandbox": {"rows": 0, "oldest_s": 0.0, "drain_s": 0.0, "slots": 0, "bound": "idle"}},
+    }
     wait_until(lambda: counted(scrape(f"http://127.0.0.1:{port}/metrics"), "millrace_prepared_total") == 5, 20)
     assert counted(scrape(f"{fleet.running.urls['receiver']}/metrics"), "millrace_accepted_total") == 5
 

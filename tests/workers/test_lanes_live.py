@@ -18,6 +18,7 @@ from tests.workers.command_line import AWAY, millrace
 from workers.bootstrap import now
 from workers.lane_metrics import backlog_of, lanes_of
 from workers.lanes import Lookout
+from workers.scaling import as_json, pool_signals
 from workers.waiting import Waiting
 
 LANE = f"deliver.{TARGET}"
@@ -58,6 +59,27 @@ def test_the_limiter_of_the_fleet_is_seen_from_outside_of_it(world: World, throt
     assert (view.status.permits, view.status.throttled_60s) == (3, 1)
     assert f'millrace_lane_permits{{target="{TARGET}"}} 3.0' in lines
     assert f'millrace_lane_limit_per_second{{target="{TARGET}"}} 50.0' in lines
+
+
+def test_the_scale_signal_asks_for_what_waits_and_for_no_more_than_the_target_can_feed(
+    world: World, throttle: RedisThrottle, redis_url: str
+) -> None:
+    throttle.acquire(Ask(1))
+    throttle.report(Report("order.create", 2.0, "ok"))
+    lookout = Lookout(world.context.fleet, world.ledger, redis_url=redis_url)
+    wait_until(lambda: lookout.look([LANE], now())[0].status.latency_s, 10)  # type: ignore[union-attr]  # it is there
+
+    fleet = world.context.fleet
+    soon, now_or_never = ({one.pool: one for one in pool_signals(fleet, lookout, within_s)} for within_s in (60, 0.01))
+    lookout.close()
+
+    (lane,) = soon["deliver"].lanes
+    (hurried,) = now_or_never["deliver"].lanes
+    assert (lane.rows, lane.demand.bound, soon["deliver"].workers) == (3, "load", 1)
+    assert lane.oldest_s >= 20
+    # Three rows in a hundredth of a second: the target takes ten at once for three seconds each, whatever the number of workers.
+    assert (hurried.demand.bound, hurried.demand.slots) == ("concurrency", 10)
+    assert as_json(list(soon.values()))["pools"]["deliver"]["lanes"][LANE]["rows"] == 3  # type: ignore[index]  # as built
 
 
 def test_rows_and_messages_stand_side_by_side(world: World, rabbit: Rabbit, redis_url: str) -> None:
