@@ -89,6 +89,13 @@ def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
     return session.execute(resting.values(due_at=now)).rowcount
 
 
+def rested(session: Session, now: datetime) -> bool:
+    """Whether the rest of any delivery is over."""
+    d = deliveries.c
+    over = select(d.id).where(d.state == literal_column("'deferred'"), d.due_at <= now, OPEN_ROWS).limit(1)
+    return session.execute(over).first() is not None
+
+
 def release(session: Session, now: datetime, most: int) -> list[Ready]:
     """Let those go whose rest is over, oldest first. They keep their time: what rested once does not rest again."""
     d = deliveries.c

@@ -129,6 +129,9 @@ def put_under(context: Context, change: Change, *, most_parts: int) -> bool:
 
 def release(context: Context, most: int) -> int:
     """Let deliveries go whose rest is over; returns how many."""
+    with context.ledger.read() as session:
+        if not ledger.peak_backlog.rested(session, context.now()):
+            return 0
     with context.ledger.write() as session:
         ready = ledger.peak_backlog.release(session, context.now(), most)
     forward(context, letters_for_deliveries(ready))

@@ -37,6 +37,7 @@ def make_app(
     task_events: bool = False,
     tls: Mapping[str, Any] | None = None,
     name: str = "millrace",
+    pool_name: str = "",
 ) -> Celery:
     """The app of one worker. ``queues`` are all work queues of the topology, ``families`` the lanes it begins with, ``rules``
     bounds the parts in which the messages of each target's lane are handed out.
@@ -56,6 +57,7 @@ def make_app(
             "task_default_queue": next(iter(known)),
             "worker_consumer": type("ServingConsumer", (SafeConsumer,), {"serving": serving}),
             "worker_send_task_events": task_events,
+            "millrace_pool": pool_name,
         }
     )
     control.install()
@@ -77,6 +79,7 @@ def make_worker(
     """
     kind = ThreadPool if pool == "threads" else ProcessPool
     bounded = type(kind.__name__, (kind,), {"stop_wait_s": stop_wait_s})
+    app.conf.millrace_size = concurrency
     quiet = {"without_gossip": True, "without_mingle": True, "quiet": True}
     return app.Worker(pool=bounded, concurrency=concurrency, hostname=hostname, **quiet, **options)
 

@@ -1,5 +1,6 @@
 """Runs the remote control commands that our fetching changes: Flower's buttons act on what is fetched."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,17 @@ def pool_grow(state: Any, n: int = 1, **_: Any) -> Answer:
 def pool_shrink(state: Any, n: int = 1, **_: Any) -> Answer:
     """Let ``n`` fewer tasks run at once, and fetch less."""
     return _resize(state, -n)
+
+
+def pool_now(state: Any, **_: Any) -> Answer:
+    """Which pool of the fleet this worker is of, and its size: now, and as it began."""
+    told = state.app.conf
+    return {
+        "pool": told.millrace_pool,
+        "size": state.consumer.pool.num_processes,
+        "configured": told.millrace_size,
+        "pid": os.getpid(),
+    }
 
 
 def autoscale(state: Any, **_: Any) -> Answer:
@@ -102,5 +114,5 @@ def _fetch(state: Any) -> Fetch:
 
 _COMMANDS: dict[str, Callable[..., Any]] = {
     command.__name__: command
-    for command in (add_consumer, cancel_consumer, active_queues, pool_grow, pool_shrink, autoscale, rate_limit)
+    for command in (add_consumer, cancel_consumer, active_queues, pool_now, pool_grow, pool_shrink, autoscale, rate_limit)
 }

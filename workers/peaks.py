@@ -84,8 +84,8 @@ def apply(
     ends_at = ends_at or (at + timedelta(seconds=profile.lasts_s) if profile.lasts_s else None)
     kept = profile.kept()
     change = ledger.peaks.note_change(session, deed, who.by, who.why, before, profile.name, kept, ends_at, at)
-    below = before.previous if before and before.name == profile.name else before
-    standing = InForce(change, profile.name, kept, at, who.by, who.why, ends_at, _at_most(below, MOST_BELOW))
+    under = before.previous if before and before.name == profile.name else before
+    standing = InForce(change, profile.name, kept, at, who.by, who.why, ends_at, _at_most(under, MOST_BELOW))
     if profile.sourcing:
         ledger.peaks.note_sourced(session, at)
     _put(session, before, standing, who, at, deed)
@@ -105,14 +105,39 @@ def revert(
         raise NothingInForceError("no peak profile is in force")
     if expected is not None and expected != before.change:
         raise PeakChangedError(f"{before.name} is in force by now")
-    below = before.previous
-    while below is not None and below.ends_at is not None and below.ends_at <= at:
-        below = below.previous
-    name, profile, ends_at = (below.name, below.profile, below.ends_at) if below else (None, None, None)
+    last = below(before, at)
+    name, profile, ends_at = (last.name, last.profile, last.ends_at) if last else (None, None, None)
     change = ledger.peaks.note_change(session, deed, who.by, who.why, before, name, profile, ends_at, at)
-    after = replace(below, change=change, since=at) if below else None
+    after = replace(last, change=change, since=at) if last else None
     _put(session, before, after, who, at, deed)
     return after
+
+
+def below(standing: InForce, at: datetime) -> InForce | None:
+    """What comes back when a profile is taken back: the one before it whose time is not over."""
+    found = standing.previous
+    while found is not None and found.ends_at is not None and found.ends_at <= at:
+        found = found.previous
+    return found
+
+
+def schedule(
+    session: Session, profile: PeakProfile, who: Operator, at: datetime, starts_at: datetime, ends_at: datetime | None, zone: str
+) -> int:
+    """Have a profile, as it is now, come into force by itself; returns the entry's number."""
+    number = ledger.peaks.schedule(session, profile.name, profile.kept(), starts_at, ends_at, zone, who.by, who.why, at)
+    told = {"schedule": number, "profile": profile.name, "starts_at": starts_at.isoformat(), "zone": zone}
+    told |= {"ends_at": ends_at.isoformat() if ends_at else ""}
+    actions.write(session, Action(at, who.by, "peak.plan", SUBJECT, who.why, {}, told))
+    return number
+
+
+def unschedule(session: Session, number: int, who: Operator, at: datetime) -> bool:
+    """Take an entry back; False if it is not to come any more."""
+    done = ledger.peaks.settle_scheduled(session, number, "cancelled", at)
+    if done:
+        actions.write(session, Action(at, who.by, "peak.cancel", SUBJECT, who.why, {"schedule": number}, {}))
+    return done
 
 
 def standing_profile(standing: InForce | None) -> PeakProfile | None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amqp.exceptions import AccessRefused, AMQPError, NotFound
 from kombu import Connection
@@ -30,6 +31,9 @@ from telemetry import Name, backlog, emit, lanes, logs, metrics
 from telemetry.pages import Page
 from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 from workers.collector import collect_seldom
+
+if TYPE_CHECKING:
+    from workers.peak_keeper import PeakKeeper
 
 
 def start_telemetry(
@@ -88,14 +92,30 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     measured.show(lanes.lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
     jobs = JobRunner(context)
+    keeper = _peak_keeper(settings, context)
 
     def run(stop: threading.Event) -> None:
-        beside = threading.Thread(target=jobs.run, args=(stop,), name="jobs")
-        beside.start()
+        beside = [threading.Thread(target=one.run, args=(stop,), name=name) for one, name in ((jobs, "jobs"), (keeper, "peaks"))]
+        for thread in beside:
+            thread.start()
         relay.run(stop)
-        beside.join(30)
+        for thread in beside:
+            thread.join(30)
 
     _until_stopped("relay", context, run, ready_file)
+
+
+def _peak_keeper(settings: Settings, context: Context) -> "PeakKeeper":
+    from workers.lanes import Lookout
+    from workers.peak_keeper import PeakKeeper
+    from workers.peak_pools import PoolSizes
+
+    def sizes() -> PoolSizes:
+        from workers.peak_remote import CeleryRemote
+
+        return PoolSizes(CeleryRemote(settings.broker_url.get_secret_value()))
+
+    return PeakKeeper(context, Lookout(settings.fleet, context.ledger, redis_url=settings.redis_url.get_secret_value()), sizes)
 
 
 def run_recorder(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
@@ -163,6 +183,7 @@ def run_worker(
             names.lane(name): Rules(t.bundle, SLOT_FREE_S, build_limit(name, t), partial(batch_of, parent.erps[name]))
             for name, t in settings.fleet.targets.items()
         },
+        pool_name=pool_name,
     )
     register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
     # Two live workers of one name would fight for one control queue.

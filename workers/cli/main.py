@@ -18,6 +18,7 @@ from workers.cli.job_commands import jobs
 from workers.cli.lanes_commands import lanes
 from workers.cli.ledger_commands import deliveries, documents, events
 from workers.cli.output import Json, say, show_json
+from workers.cli.peak_commands import peak
 from workers.cli.reprioritize_commands import reprioritize
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
 from workers.cli.store_commands import db, topology
@@ -49,6 +50,7 @@ app.add_typer(lanes, name="lanes")
 app.add_typer(audit, name="audit")
 app.add_typer(reprioritize, name="reprioritize")
 app.add_typer(console, name="console")
+app.add_typer(peak, name="peak")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 
