@@ -1,6 +1,6 @@
 """Remembers peak profiles in these tables: every change of what is in force, and what is to come into force when."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text
 
 from ledger.schema import Utc, metadata
 
@@ -24,6 +24,9 @@ peak_changes = Table(
     Column("place", String(40), nullable=False),
     Column("moved", Integer, nullable=False),
     Column("settled_at", Utc),
+    Index(
+        "ix_peak_changes_unsettled", "id", sqlite_where=text("settled_at IS NULL"), postgresql_where=text("settled_at IS NULL")
+    ),
 )
 
 peak_schedule = Table(

@@ -143,6 +143,20 @@ def history(session: Session, most: int) -> list[Change]:
     return [Change(*row) for row in session.execute(query)]
 
 
+def unsettled(session: Session) -> list[Change]:
+    """Changes that the standing backlog was not wholly put under, newest first."""
+    c = peak_changes.c
+    query = select(*_columns(peak_changes, Change)).where(c.settled_at.is_(None)).order_by(c.id.desc())
+    return [Change(*row) for row in session.execute(query)]
+
+
+def settle_before(session: Session, change_id: int, now: datetime) -> None:
+    """Note that what an earlier change left undone was done with this one."""
+    c = peak_changes.c
+    earlier = update(peak_changes).where(c.id < change_id, c.settled_at.is_(None))
+    session.execute(earlier.values(settled_at=now))
+
+
 def note_place(session: Session, change_id: int, place: str, moved: int, settled_at: datetime | None) -> None:
     """Note how far the standing backlog was gone through, and how many more rows were moved."""
     c = peak_changes.c
@@ -198,6 +212,13 @@ def keep(session: Session, token: str, now: datetime, until: datetime) -> bool:
         return False
     controls.put(session, _KEEPER, {"token": token, "until": until.isoformat()}, now)
     return True
+
+
+def let_go(session: Session, token: str) -> None:
+    """Leave it to the next process at once."""
+    held = keeper(session)
+    if held is not None and held[0] == token:
+        controls.remove(session, _KEEPER)
 
 
 def _plain(standing: InForce) -> dict[str, Any]:

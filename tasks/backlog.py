@@ -30,21 +30,24 @@ OVERLAP = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A change as the backlog meets it: the rules before it, those that are in force since ``at``."""
+    """A change as the backlog meets it: the rules before it, since ``before_since``, and those after it. ``half``: rules of
+    changes before that one which it was not wholly put under.
+    """
 
     before: Rules
     after: Rules
     before_since: datetime | None
+    half: tuple[Rules, ...] = ()
 
     @property
     def by_class(self) -> bool:
         """Whether any class may differ: only then documents are read."""
-        return self.before.classes != self.after.classes
+        return any(rules.classes != self.after.classes for rules in (self.before, *self.half))
 
     @property
     def changes_rows(self) -> bool:
         """Whether any row may differ."""
-        return self.by_class or self.before.defer != self.after.defer
+        return self.by_class or any(rules.defer != self.after.defer for rules in (self.before, *self.half))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,10 @@ class Judged:
     wakes: list[int] = field(default_factory=list)
 
 
-def turned(fleet: Fleet, change: Change) -> Turned:
+def turned(fleet: Fleet, change: Change, half_done: Sequence[Change] = ()) -> Turned:
     """A change as the backlog meets it. Raises ConfigError if its profiles cannot be read by this release."""
-    return Turned(rules_of(fleet, change.before_profile), rules_of(fleet, change.profile), change.before_since)
+    half = tuple(rules_of(fleet, one.before_profile) for one in half_done)
+    return Turned(rules_of(fleet, change.before_profile), rules_of(fleet, change.profile), change.before_since, half)
 
 
 def judge(fleet: Fleet, turn: Turned, rows: Sequence[Standing], at: datetime) -> Judged:
@@ -109,14 +113,15 @@ def judge(fleet: Fleet, turn: Turned, rows: Sequence[Standing], at: datetime) ->
     return found
 
 
-def put_under(context: Context, change: Change, *, most_parts: int) -> bool:
+def put_under(context: Context, change: Change, half_done: Sequence[Change] = (), *, most_parts: int) -> bool:
     """Go on putting the backlog under a change, at most so many parts of it; True once all of it is. Safe to repeat, and to go on
-    with in another process.
+    with in another process. ``half_done``: earlier changes that it was not wholly put under.
     """
-    turn = turned(context.fleet, change)
+    turn = turned(context.fleet, change, half_done)
     if not turn.changes_rows:
         with context.ledger.write() as session:
             ledger.peaks.note_place(session, change.id, change.place, 0, context.now())
+            ledger.peaks.settle_before(session, change.id, context.now())
         return True
     place: Place | None = Place.read(change.place)
     for _ in range(most_parts):
@@ -161,6 +166,8 @@ def _put_part(context: Context, change_id: int, turn: Turned, place: Place) -> t
         behind = replace(place, last=rows[-1].id) if len(rows) == PART else place.next()
         told = str(behind) if behind else ledger.peaks.BEGINNING
         ledger.peaks.note_place(session, change_id, told, moved, None if behind else now)
+        if behind is None:
+            ledger.peaks.settle_before(session, change_id, now)
     return behind, ready
 
 
@@ -187,6 +194,7 @@ def _class_of(fleet: Fleet, turn: Turned, row: Standing, at: datetime) -> Class:
     order = read_document(row.order_body) if row.order_body else document
     owner = order if isinstance(order, Order) else None
     then = max(row.created_at, turn.before_since or row.created_at)
-    if class_of_document(turn.before.classes, document, owner, told, then) != cls:
+    ruled = {class_of_document(rules.classes, document, owner, told, then) for rules in (turn.before, *turn.half)}
+    if cls not in ruled:
         return cls
     return class_of_document(turn.after.classes, document, owner, told, at)

@@ -3,6 +3,7 @@
 It runs beside the relay; of several relays one does it. All that it knows stands in the ledger, so the next one goes on.
 """
 
+import contextlib
 import threading
 import time
 import uuid
@@ -28,8 +29,8 @@ from workers.peak_guards import Figures, Watch, since_of, watch
 from workers.peak_pools import PoolSizes
 
 EVERY_S = 0.5
-LEASE = timedelta(seconds=15)
-RENEWED = timedelta(seconds=7)
+LEASE = timedelta(seconds=6)
+RENEWED = timedelta(seconds=3)
 BUSY_S = 0.5
 """Most time of one round that is spent on the backlog."""
 RELEASED_AT_ONCE = 2_000
@@ -61,6 +62,7 @@ class PeakKeeper:
             except LedgerUnavailable as error:
                 emit(Name.PEAK_KEEP_FAILED, stage="ledger", error=error)
             stop.wait(EVERY_S)
+        self._let_go()
 
     def round(self) -> None:
         """One round; nothing while another process does it."""
@@ -89,6 +91,10 @@ class PeakKeeper:
             ours = ledger.peaks.keep(session, self._token, now, now + LEASE)
         self._held_until = now + LEASE if ours else None
         return ours
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(*LedgerUnavailable), self._context.ledger.write() as session:
+            ledger.peaks.let_go(session, self._token)
 
     def _begin_scheduled(self) -> None:
         now = self._context.now()
@@ -147,11 +153,14 @@ class PeakKeeper:
 
     def _put_backlog_under(self) -> None:
         began = time.monotonic()
-        while (change := self._latest()) is not None and change.settled_at is None:
-            put_under(self._context, change, most_parts=1)
-            after = self._latest()
-            if time.monotonic() - began > BUSY_S or (after is not None and after.place == change.place):
+        place = None
+        while time.monotonic() - began < BUSY_S:
+            with self._context.ledger.read() as session:
+                changes = ledger.peaks.unsettled(session)
+            if not changes or changes[0].place == place:
                 return
+            place = changes[0].place
+            put_under(self._context, changes[0], changes[1:], most_parts=1)
 
     def _release(self) -> None:
         release(self._context, RELEASED_AT_ONCE)

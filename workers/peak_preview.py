@@ -92,10 +92,12 @@ def preview(session: Session, fleet: Fleet, profile: PeakProfile | None, paces: 
     """Look ahead; ``profile`` None: at the fleet file alone. ``paces`` by lane. Changes nothing."""
     set_now = controls.read_all(session)
     standing = ledger.peaks.read(set_now.get(ledger.peaks.PEAK))
+    half = tuple(rules_of(fleet, change.before_profile) for change in ledger.peaks.unsettled(session))
     turn = Turned(
         rules_of(fleet, standing.profile if standing else None),
         rules_of(fleet, profile.kept() if profile else None),
         standing.since if standing else None,
+        half,
     )
     rows = list(looked_at(session, MOST_LOOKED_AT, bodies=turn.by_class))
     judged = judge(fleet, turn, rows, at)

@@ -205,6 +205,27 @@ def test_the_backlog_is_gone_through_in_parts_by_one_process_after_the_other(
     assert len({Place.read(place).last for place, _ in places}) > 3
 
 
+def test_a_change_that_comes_before_the_backlog_was_put_under_the_last_one_takes_all_of_it(
+    lite: PeakDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.backlog.PART", 2)
+    world = lite.world
+    world.prepare(*world.tell(*(an_order(str(n), customer_tier="gold") for n in range(6))))
+    lite.apply(a_profile("one", classes=[GOLD_FIRST]))
+    with world.ledger.read() as session:
+        (change,) = ledger.peaks.unsettled(session)
+    put_under(world.context, change, most_parts=5)
+    half = sorted(lite.classes().values())
+
+    lite.apply(a_profile("two", classes=[{"class": "low", "customer_tiers": ["gold"]}]))
+    lite.settle()
+
+    assert half == ["high", "high", "normal", "normal", "normal", "normal"]
+    assert set(lite.classes().values()) == {"low"}
+    with world.ledger.read() as session:
+        assert ledger.peaks.unsettled(session) == []
+
+
 def test_new_orders_go_where_the_profile_says_and_what_belongs_to_an_order_follows_it(desk: PeakDesk) -> None:
     world = desk.world
     with_another_target(world)

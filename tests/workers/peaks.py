@@ -38,9 +38,10 @@ class PeakDesk:
         while True:
             with self.world.ledger.read() as session:
                 (change,) = ledger.peaks.history(session, 1)
-            if change.settled_at is not None:
+                changes = ledger.peaks.unsettled(session)
+            if not changes:
                 return change.moved
-            put_under(self.world.context, change, most_parts=1)
+            put_under(self.world.context, changes[0], changes[1:], most_parts=1)
             self.world.clock.move(1)
 
     def release(self) -> int:

@@ -1,5 +1,6 @@
 """What happens to peak profiles by themselves: schedules, ends, guards, over the death of whoever keeps them."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -123,13 +124,26 @@ def test_a_scheduled_profile_begins_and_ends_by_itself_also_when_its_keeper_died
 def test_of_two_keepers_one_keeps_and_the_other_goes_on_when_it_is_gone(kept: Kept) -> None:
     one, other = kept.keeper(), kept.keeper()
     one.round()
-    kept.schedule(a_profile(), starts_in_s=5)
+    kept.schedule(a_profile(), starts_in_s=3)
 
-    kept.pass_s(6, other)
+    kept.pass_s(5, other)
     while_one_lives = kept.name()
-    kept.pass_s(15, other)
+    kept.pass_s(1, other)
 
     assert (while_one_lives, kept.name()) == (None, "sale")
+
+
+def test_a_keeper_that_ends_in_order_leaves_it_to_the_next_at_once(kept: Kept) -> None:
+    stop = threading.Event()
+    first = kept.keeper()
+    first.round()
+    stop.set()
+    first.run(stop)
+    kept.schedule(a_profile(), starts_in_s=1)
+
+    kept.pass_s(1, kept.keeper())
+
+    assert kept.name() == "sale"
 
 
 def test_a_schedule_that_was_over_before_anybody_looked_is_missed_and_a_cancelled_one_does_not_begin(kept: Kept) -> None:
@@ -207,7 +221,7 @@ def test_how_long_a_guard_is_broken_is_known_to_the_keeper_that_comes_after(kept
 
     # it goes on when the first one's word has run out, and the guard is then known to be broken for long
     after = kept.keeper()
-    kept.pass_s(13, after)
+    kept.pass_s(4, after)
     before = kept.name()
     kept.pass_s(1, after)
 

@@ -34,6 +34,8 @@ def upgrade() -> None:
         sa.Column("settled_at", utc, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peak_changes")),
     )
+    undone = sa.text("settled_at IS NULL")
+    op.create_index("ix_peak_changes_unsettled", "peak_changes", ["id"], sqlite_where=undone, postgresql_where=undone)
     op.create_table(
         "peak_schedule",
         sa.Column("id", _ID, nullable=False),
