@@ -19,6 +19,7 @@ NOUNS = {
     "crossrefs",
     "weights",
     "lanes",
+    "peak",
     "audit",
     "reprioritize",
     "console",

@@ -13,7 +13,12 @@ from workers.cli.output import Json, Most, fail, say, show_json
 from workers.cli.peak_files import ProfileName, profile_named
 from workers.cli.wiring import changing, reading, settings
 
-schedule = typer.Typer(name="schedule", help="Profiles that are to come into force by themselves.", no_args_is_help=True)
+schedule = typer.Typer(
+    name="schedule",
+    help="Profiles that are to come into force by themselves.",
+    epilog="Example: millrace peak schedule list",
+    no_args_is_help=True,
+)
 
 Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Its number in the list.", show_default=False)]
 
