@@ -230,10 +230,10 @@ def test_how_long_a_guard_is_broken_is_known_to_the_keeper_that_comes_after(kept
 
 def test_a_guard_is_not_looked_at_before_its_grace_is_over(lite: Kept) -> None:
     keeper = lite.keeper()
-    lite.desk.apply(a_profile(guards=[{**CROWDED, "grace_s": 20, "for_s": 5}]))
+    lite.desk.apply(a_profile(guards=[{**CROWDED, "grace_s": 4, "for_s": 2}]))
     lite.world.prepare(*lite.world.tell(*(an_order(str(n)) for n in range(3))))
 
-    lite.pass_s(24, keeper)
+    lite.pass_s(5, keeper)
     before = lite.name()
     lite.pass_s(1, keeper)
 
