@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal_column, null, select, update
+from sqlalchemy import and_, case, func, literal_column, null, select, tuple_, update
 
 from ledger.deliveries import Ready
 from ledger.delivery_statements import ready_columns
@@ -74,12 +74,18 @@ def move(session: Session, ids: Sequence[int], before: str, after: str) -> list[
 
 
 def defer(session: Session, ids: Sequence[int], until: datetime) -> int:
-    """Let deliveries that nobody works on rest until then; one that rested before, or was tried, is left alone."""
-    d = deliveries.c
-    free = update(deliveries).where(d.id.in_(ids), d.due_at.is_(None))
+    """Let deliveries that nobody works on rest until then. One that rested before, or was tried, is left alone, and so is one
+    with something behind it that does not rest.
+    """
+    d, behind = deliveries.c, deliveries.alias("behind")
+    held_up = select(behind.c.id).where(
+        behind.c.entity == d.entity, behind.c.target == d.target, behind.c.id > d.id, behind.c.due_at.is_(None),
+        behind.c.state == literal_column("'waiting'"),
+    ).exists()  # fmt: skip
+    free = update(deliveries).where(d.id.in_(ids), d.due_at.is_(None), ~held_up)
     resting = free.where(d.state.in_(_MOVABLE)).values(state="deferred", due_at=until, published_at=None)
-    behind = free.where(d.state == "waiting").values(due_at=until)
-    return session.execute(resting).rowcount + session.execute(behind).rowcount
+    later = free.where(d.state == "waiting").values(due_at=until)
+    return session.execute(resting).rowcount + session.execute(later).rowcount
 
 
 def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
@@ -87,6 +93,15 @@ def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
     d = deliveries.c
     resting = update(deliveries).where(d.id.in_(ids), d.state.in_(("deferred", "waiting")), d.due_at > now)
     return session.execute(resting.values(due_at=now)).rowcount
+
+
+def wake_for(session: Session, orders: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Have what rests of these orders (target, entity) go on: something came behind it that does not rest."""
+    d = deliveries.c
+    resting = update(deliveries).where(
+        tuple_(d.target, d.entity).in_(list(orders)), d.state.in_(("deferred", "waiting")), d.due_at > now
+    )
+    session.execute(resting.values(due_at=now))
 
 
 def rested(session: Session, now: datetime) -> bool:

@@ -102,6 +102,9 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
         _delivery(context, decided.events[draft.event_id], draft, references_of(wish, found), missing(wish, found))
         for draft, wish in zip(plan.drafts, wishes, strict=True)
     ]
+    if plan.rules.defer:
+        awake = sorted({(delivery.target, delivery.entity) for delivery in new if delivery.rests_until is None})
+        ledger.peak_backlog.wake_for(session, awake, now)
     ready = ledger.deliveries.write(session, new, now)
     _follow_moves(session, decided)
     # Ends first: an event of this very bundle may wait for an order that a later one told.

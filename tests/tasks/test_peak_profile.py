@@ -111,6 +111,44 @@ def test_a_return_whose_order_still_waits_rests_once_the_order_is_posted(desk: P
     assert desk.states()["return/shopify/R1"] == "done"
 
 
+def test_a_rest_ends_when_something_comes_behind_it_that_does_not_rest(desk: PeakDesk) -> None:
+    world = desk.world
+    world.prepare(*world.tell(an_order("1"), an_order("2")))
+    world.work()
+    desk.apply(a_profile(defer=[{"kinds": ["return"], **NIGHT}]))
+    world.clock.move(1)
+    world.prepare(*world.tell(a_return("R1", order_key="1"), a_return("R2", order_key="2")))
+
+    world.prepare(*world.tell(a_shipment("S1", order_key="1")))
+    released = desk.release()
+    world.work()
+
+    assert released == 1
+    assert desk.states() == {
+        "order/shopify/1": "done", "order/shopify/2": "done", "return/shopify/R1": "done", "shipment/shopify/S1": "done",
+        "return/shopify/R2": "deferred",
+    }  # fmt: skip
+    posted = [
+        str(key) for (key,) in world.rows("select d.business_key from attempts a join deliveries d on d.id = a.delivery_id")
+    ]
+    assert posted.index("return/shopify/R1") < posted.index("shipment/shopify/S1")
+
+
+def test_what_stands_before_something_that_does_not_rest_is_not_deferred_by_a_profile_that_comes(desk: PeakDesk) -> None:
+    world = desk.world
+    world.prepare(*world.tell(an_order("1"), an_order("2")))
+    world.work()
+    world.prepare(*world.tell(a_return("R1", order_key="1"), a_return("R2", order_key="2")))
+    world.prepare(*world.tell(a_shipment("S1", order_key="1")))
+
+    desk.apply(a_profile(defer=[{"kinds": ["return"], **NIGHT}]))
+    moved = desk.settle()
+    world.work()
+
+    assert moved == 1
+    assert {key: state for key, state in desk.states().items() if state != "done"} == {"return/shopify/R2": "deferred"}
+
+
 def test_the_standing_backlog_takes_the_profiles_classes_and_goes_back_to_its_own(desk: PeakDesk) -> None:
     world = desk.world
     world.prepare(*world.tell(an_order("1", customer_tier="gold"), an_order("2"), an_order("3", customer_tier="gold")))
