@@ -76,7 +76,7 @@ def run_book(
     name: NameOf, told: With = None, yes: Yes = False, anyway: Anyway = False, wait_s: Wait = 90.0, by: By = "", why: Why = "",
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Check, show what will be done, do it, and look whether it has its effect. Exit 5 if all was done and the effect not seen."""
+    """Check, show what will be done, do it, and look whether it has its effect. Exit 5 if that was not seen."""
     from workers.runbooks.running import run
 
     book, who = _book(name), actor(by, why, needed=True)

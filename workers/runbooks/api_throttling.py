@@ -68,8 +68,10 @@ class ApiThrottling:
 
     def may_undo(self, desk: Desk, given: Mapping[str, str]) -> list[Check]:
         """It does not refuse any more."""
-        refuses = _refuses(desk.lane(given["lane"]))
-        return [Check("the target does not refuse now", not refuses.ok, refuses.seen)]
+        status = desk.lane(given["lane"]).status
+        answered, throttled = (status.answered_10s, status.throttled_10s) if status else (0, 0)
+        calm = throttled <= STILL_PART * answered
+        return [Check("the target does not refuse now", calm, f"{throttled} of {answered} answers in 10 s")]
 
 
 def _refuses(view: LaneView) -> Check:

@@ -41,6 +41,15 @@ def breaker_closed(view: LaneView) -> Check:
     return Check(f"the breaker of {view.lane} is closed", not not_closed, ", ".join(not_closed) or "closed")
 
 
+def may_be_asked(view: LaneView) -> Check:
+    """No breaker is open; one that waits for its probe gets it by the next request."""
+    status = view.status
+    seen = "the limiter cannot be read"
+    if status is not None:
+        seen = ", ".join(f"{name} {state}" for name, state in {"account": status.breaker, **status.breakers}.items())
+    return Check(f"{view.lane} may be asked", status is not None and " open" not in seen, seen)
+
+
 def consumed(desk: Desk, *lanes: str) -> Check:
     """Workers consume the lanes' queues."""
     count = desk.broker.consumers(lanes)

@@ -36,7 +36,7 @@ class ReplayAfterOutage:
         parked, jobs = _parked(desk, given["target"]), _jobs(desk, given["target"])
         return [
             looking.is_open(view),
-            looking.breaker_closed(view),
+            looking.may_be_asked(view),
             Check(f"{given['target']} does not fail now", failed == 0 or well > 3 * failed, seen),
             Check("something is parked as exhausted", parked > 0, f"{parked} rows"),
             Check("no job replays it already", not jobs, ", ".join(f"job {job}" for job in jobs) or "none"),
