@@ -12,7 +12,7 @@ from workers.runbooks import looking
 from workers.runbooks.base import Check, Desk, Parameter, RunbookRefusedError, Step, Words, number
 from workers.runbooks.row_steps import Replay
 
-NOW = timedelta(seconds=20)
+NOW = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ReplayAfterOutage:
         lane = f"deliver.{given['target']}"
         view = desk.lane(lane)
         well, failed = looking.attempts_lately(desk, given["target"], NOW)
-        seen = f"{failed} attempts without an answer and {well} accepted in 20 s"
+        seen = f"{failed} attempts without an answer and {well} accepted in 30 s"
         parked, jobs = _parked(desk, given["target"]), _jobs(desk, given["target"])
         return [
             looking.is_open(view),
