@@ -33,8 +33,9 @@ class BrokerLook:
             return False
 
     def takes_messages(self) -> bool:
-        """Whether a message is confirmed in time. It has no queue to go to, so the broker forgets it; under an alarm of memory
-        or disk it is not even read.
+        """Whether messages are confirmed in time. They have no queue to go to, so the broker forgets them.
+
+        Two, one after the other: under an alarm of memory or disk the broker stops to read a connection after its first one.
         """
         connection = self._connection()
         try:
@@ -43,12 +44,7 @@ class BrokerLook:
             confirmed: list[int] = []
             channel.confirm_select()
             channel.events["basic_ack"].add(lambda tag, multiple: confirmed.append(tag))  # noqa: ARG005  the broker's form
-            channel.basic_publish(Message(b"", delivery_mode=1), exchange="", routing_key="millrace.look")
-            ends = time.monotonic() + WAIT_S
-            while not confirmed and time.monotonic() < ends:
-                with contextlib.suppress(TimeoutError):
-                    connection.drain_events(timeout=max(0.05, ends - time.monotonic()))
-            return bool(confirmed)
+            return all(self._confirmed(connection, channel, confirmed) for _ in range(2))
         except AWAY:
             return False
         finally:
@@ -63,6 +59,15 @@ class BrokerLook:
         """Messages that stand ready in queues; None if the broker does not answer."""
         told = self._told(list(queues))
         return None if told is None else sum(messages for messages, _ in told)
+
+    def _confirmed(self, connection: Connection, channel: Any, confirmed: list[int]) -> bool:
+        before = len(confirmed)
+        channel.basic_publish(Message(b"", delivery_mode=1), exchange="", routing_key="millrace.look")
+        ends = time.monotonic() + WAIT_S
+        while len(confirmed) == before and time.monotonic() < ends:
+            with contextlib.suppress(TimeoutError):
+                connection.drain_events(timeout=max(0.05, ends - time.monotonic()))
+        return len(confirmed) > before
 
     def _told(self, queues: list[str]) -> list[tuple[int, int]] | None:
         found = []

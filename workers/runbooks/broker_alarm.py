@@ -26,7 +26,11 @@ class BrokerAlarm:
         takes = answers and desk.broker.takes_messages()
         return [
             Check("the broker answers", answers, "yes" if answers else "no connection: this is an outage, not an alarm"),
-            Check("the broker takes no messages", answers and not takes, "it confirmed one" if takes else "none was confirmed"),
+            Check(
+                "the broker takes no messages",
+                answers and not takes,
+                "it confirmed two" if takes else "not both of two were confirmed",
+            ),
         ]
 
     def plan(self, desk: Desk, given: Mapping[str, str]) -> Sequence[Step]:
@@ -54,4 +58,6 @@ class BrokerAlarm:
     def may_undo(self, desk: Desk, given: Mapping[str, str]) -> list[Check]:
         """It takes messages again."""
         takes = desk.broker.takes_messages()
-        return [Check("the broker takes messages again", takes, "it confirmed one" if takes else "none was confirmed")]
+        return [
+            Check("the broker takes messages again", takes, "it confirmed two" if takes else "not both of two were confirmed")
+        ]
