@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, update
+from sqlalchemy import Select, Table, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.deliveries import Ready
@@ -137,6 +137,18 @@ def items(session: Session, move_id: int, stage: RowStage, after_id: int, most: 
     query = select(c.stage, c.row_id, c.class_before, c.moved_to_before)
     query = query.where(c.move_id == move_id, c.stage == stage, c.state == "moved", c.row_id > after_id)
     return [Item(*row) for row in session.execute(query.order_by(c.row_id).limit(most))]
+
+
+def standing(session: Session, move_id: int) -> tuple[int, int]:
+    """How many rows of a move still stand in a queue, and how many it has in all."""
+    i, all_rows, still = move_items.c, 0, 0
+    tables: tuple[tuple[RowStage, Table], ...] = (("event", events), ("delivery", deliveries))
+    for stage, table in tables:
+        mine = select(i.row_id).where(i.move_id == move_id, i.stage == stage)
+        all_rows += session.execute(select(func.count()).select_from(mine.subquery())).scalar_one()
+        here = select(func.count()).select_from(table).where(table.c.id.in_(mine), table.c.state.in_(STANDING[stage]))
+        still += session.execute(here).scalar_one()
+    return still, all_rows
 
 
 def restore(session: Session, move_id: int, given: Sequence[Item], cls: str) -> tuple[int, Freed]:

@@ -1,4 +1,4 @@
-"""Does the redirecting of a parked delivery, and of what waits behind it, to another target: once, and not while in doubt."""
+"""Does the redirecting of a delivery, and of what waits behind it, to another target: once, and not while in doubt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries
 from tasks.replay import GONE
 
+_WAITING = ("ready", "queued", "retrying", "deferred")
+
 
 class RedirectRefusedError(ValueError):
     """The delivery stays where it is; the message says why and what to do."""
@@ -32,25 +34,27 @@ class Redirected:
     moved: tuple[tuple[FailureKey, FailureKey], ...]
 
 
-def redirect(context: Context, key: FailureKey, target: str, actor: Actor) -> Redirected:
-    """Send a parked delivery to another configured target, with what waits behind it. Raises RedirectRefusedError."""
+def redirect(context: Context, key: FailureKey, target: str, actor: Actor, *, standing: bool = False) -> Redirected:
+    """Send a parked delivery to another configured target, with what waits behind it; with ``standing`` also one that waits to be
+    posted. Its old message then finds nothing to do. Raises RedirectRefusedError.
+    """
     if key.stage != "delivery":
         raise RedirectRefusedError("only a delivery (d34) has a target")
     with context.ledger.write() as session:
-        rows, origin = _rows(session, key)
+        rows, origin = _rows(session, key, (*_WAITING, "parked") if standing else ("parked",))
         _check(context, session, rows, origin, target)
         ready, moved = _move(context, session, rows, target, actor)
     forward(context, letters_for_deliveries(ready))
     return Redirected(target, tuple(moved))
 
 
-def _rows(session: Session, key: FailureKey) -> tuple[list[Movable], str]:
+def _rows(session: Session, key: FailureKey, states: Sequence[str]) -> tuple[list[Movable], str]:
     base = ledger.edits.delivery_base(session, key.id, lock=False)
-    if base is None or base.state != "parked":
+    if base is None or base.state not in states:
         raise RedirectRefusedError(GONE)
     rows = ledger.edits.movable(session, base.target, base.entity)
     first = next((row for row in rows if row.id == key.id), None)
-    if first is None or first.state != "parked":
+    if first is None or first.state not in states:
         raise RedirectRefusedError(GONE)
     return [row for row in rows if row.id >= key.id], base.target
 

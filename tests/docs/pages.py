@@ -74,9 +74,8 @@ class Page:
 def pages() -> tuple[Page, ...]:
     """Every page that is written by hand."""
     own = (ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))
-    return tuple(
-        Page(path) for path in (*own, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/decisions").glob("*.md")))
-    )
+    folders = ("docs", "docs/decisions", "docs/runbooks")
+    return tuple(Page(path) for path in (*own, *(path for folder in folders for path in sorted((ROOT / folder).glob("*.md")))))
 
 
 def page(name: str) -> Page:

@@ -23,6 +23,7 @@ NOUNS = {
     "audit",
     "reprioritize",
     "console",
+    "runbook",
     "config",
     "db",
 }

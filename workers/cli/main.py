@@ -21,6 +21,7 @@ from workers.cli.output import Json, say, show_json
 from workers.cli.peak_commands import peak
 from workers.cli.reprioritize_commands import reprioritize
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
+from workers.cli.runbook_commands import runbook
 from workers.cli.store_commands import db, topology
 from workers.cli.wiring import explained
 
@@ -51,6 +52,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(reprioritize, name="reprioritize")
 app.add_typer(console, name="console")
 app.add_typer(peak, name="peak")
+app.add_typer(runbook, name="runbook")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 
