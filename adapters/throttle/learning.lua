@@ -1,16 +1,18 @@
 -- Learns how much of a limit works; breakers. The same figures and steps as learning.py and breaking.py.
-local BACK, BACK_SURE, STEEP, SURE_FROM, SURE_MOST = 0.7, 0.88, 0.12, 6, 9
-local NEAR, QUICK_S, BEYOND, WANTED_S, FORGET_S = 0.25, 1.0, 1.15, 1.0, 600.0
+local BACK, BACK_SURE, STEEP, SURE_FROM, SURE_MOST = 0.7, 0.93, 0.04, 6, 9
+local BACK_QUICK, MEAN_SLACK = 0.8, 1.02
+local NEAR, QUICK_S, BEYOND, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.0, 600.0
 local RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
 local TOKENS_PAUSE, PAUSE_MOST_S = 4.0, 30.0
 local LATENCY_S, LATENCY_LEAST, LATENCY_SLACK_S, BEST_FADES, SLOWEST_CUT = 1.0, 5, 0.02, 1.002, 0.5
 local PROBE_WAIT_S = 0.25
 
-local function working(level, now) return {l = level, lo = level, at = now, pk = 0, si = now, su = 0, ld = 0, wa = -FORGET_S} end
+local function working(level, now) return {l = level, lo = level, at = now, pk = 0, si = now, su = 0, ld = 0, g = 0, wa = -FORGET_S} end
 
 local function grow(w, now, top, doubles, kept)
   local passed = math.max(0, now - w.at)
   w.at = now
+  w.g = (w.g or 0) + passed * w.l
   if not kept and top == 0 and now - w.ld > FORGET_S then return false end
   if now - w.wa > WANTED_S and top == 0 then
     w.si = w.si + passed
@@ -39,7 +41,15 @@ local function lower(w, now, base, back, floor, step)
   local low = base * back
   if confirmed then low = math.max(low, math.min(base * BACK_SURE, base - step)) end
   w.l = math.max(floor, low)
-  w.lo, w.si, w.at, w.ld = w.l, now, now, now
+  w.lo, w.si, w.at, w.ld, w.g = w.l, now, now, now, 0
+end
+
+local function refused_at(w, now, pace)
+  local passed = now - w.ld
+  if w.pk == 0 then return pace end
+  if passed < QUICK_S then return math.min(pace, math.max(w.lo, pace * BACK_QUICK)) end
+  if math.abs(pace - w.pk) < NEAR * w.pk then return math.max(w.lo, math.min(pace, MEAN_SLACK * (w.g or 0) / passed)) end
+  return pace
 end
 
 local function felt(p, now, count, total, ratio)

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 BACK = 0.7
 """What is left of a level that was refused."""
-BACK_SURE = 0.88
+BACK_SURE = 0.93
 """The same where the level was about right before: the peak is known, the way back is short."""
-STEEP = 0.12
+BACK_QUICK = 0.8
+"""Refused again at once: what it may have been refused at, of what seemed to work, for that was measured before."""
+STEEP = 0.04
 """Growth around the peak: a part of it for each cubed second."""
 SURE_FROM, SURE_MOST = 6, 9
 """A peak confirmed more often than ``SURE_FROM`` times is approached half as steeply for each further time."""
 NEAR = 0.25
 QUICK_S = 1.0
 """Refused again within this time, the level was still too high: that says nothing of the peak."""
-BEYOND = 1.15
+MEAN_SLACK = 1.02
+"""From one refusal to the next a target has let in what it earns: that mean is its limit, up to its burst and a rounding."""
+BEYOND = 1.1
 """Not refused at this part of the peak, it grows freely."""
 RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
 """Calls at once grow slower: what they do to the latency shows a second or two later."""
@@ -37,7 +41,9 @@ SLOWEST_CUT = 0.5
 
 @dataclass(slots=True)
 class Working:
-    """A limit as it works now. ``peak`` 0: never refused yet. ``wanted``: when more was last asked for than it gives."""
+    """A limit as it works now. ``peak`` 0: never refused yet. ``wanted``: when more was last asked for than it gives. ``given``:
+    what it gave since it was lowered.
+    """
 
     level: float
     low: float
@@ -46,6 +52,7 @@ class Working:
     since: float = 0.0
     sure: int = 0
     lowered: float = 0.0
+    given: float = 0.0
     wanted: float = -FORGET_S
 
     def grow(self, now: float, top: float, doubles_s: float, *, kept: bool) -> bool:
@@ -54,6 +61,7 @@ class Working:
         False when there is nothing left to work back, or a level that is not ``kept`` was refused too long ago.
         """
         passed, self.at = max(0.0, now - self.at), now
+        self.given += passed * self.level
         if not kept and top == 0 and now - self.lowered > FORGET_S:
             return False
         if now - self.wanted > WANTED_S and top == 0:
@@ -82,6 +90,18 @@ class Working:
         low = max(base * back, min(base * BACK_SURE, base - step)) if confirmed else base * back
         self.low = self.level = max(floor, low)
         self.since = self.at = self.lowered = now
+        self.given = 0.0
+
+    def refused_at(self, now: float, pace: float) -> float:
+        """The rate that the target has refused, where ``pace`` seemed to work until now."""
+        passed = now - self.lowered
+        if not self.peak:
+            return pace
+        if passed < QUICK_S:
+            return min(pace, max(self.low, pace * BACK_QUICK))
+        if abs(pace - self.peak) < NEAR * self.peak:
+            return max(self.low, min(pace, MEAN_SLACK * self.given / passed))
+        return pace
 
     def _curve(self, passed: float) -> float:
         steep = STEEP / 2.0 ** max(0, self.sure - SURE_FROM)

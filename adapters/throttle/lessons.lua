@@ -8,6 +8,7 @@ end
 local function lower_rate(rate, pace)
   local base = rate == math.huge and math.max(pace, FIRST_PER_S) or math.min(rate, math.max(pace, rate / 2))
   s.r = s.r or working(base, now)
+  base = refused_at(s.r, now, base)
   lower(s.r, now, base, BACK, math.min(learn[1], terms.rate > 0 and terms.rate or math.huge), 0)
 end
 
@@ -16,6 +17,7 @@ local function dry()
   if rate > 0 then
     refill(s.m, now, rate, most_tokens(0))
     s.m.t = math.min(s.m.t, -math.max(0, math.min(1, s.pu - now)) * rate)
+    if s.r then s.r.g = s.m.t end
   end
 end
 

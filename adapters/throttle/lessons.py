@@ -89,6 +89,7 @@ def _lower_rate(account: Account, learn: Learn, pace: float) -> None:
         return
     base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, rate / 2))
     account.rate = account.rate or Working(base, base, account.now)
+    base = account.rate.refused_at(account.now, base)
     account.rate.lower(account.now, base, BACK, min(learn.floor_per_s, account.terms.rate or math.inf), 0.0)
 
 
@@ -99,6 +100,8 @@ def _dry(account: Account) -> None:
         account.meter.refill(account.now, rate, account.most_tokens())
         pause_s = max(0.0, min(1.0, account.pause_until - account.now))
         account.meter.tokens = min(account.meter.tokens, -pause_s * rate)
+        if account.rate is not None:
+            account.rate.given = account.meter.tokens
 
 
 def _felt(account: Account, operation: str, count: int, total_s: float) -> None:

@@ -104,10 +104,12 @@ def test_permits_are_given_back_for_every_fate_of_a_message(workers: Workers) ->
 
     worker.wait_ran(400, 60)
     wait_until(lambda: field.depth(f"dead.{LANE}") >= 100, 30)
-    wait_until(lambda: worker.permits["granted"] >= 520, 30, "500 permits")
+    for cls in ("high", "normal", "low"):
+        wait_until(lambda cls=cls: field.unacked(f"{ORDERS}.{cls}") + field.depth(f"{ORDERS}.{cls}") == 0, 30, f"{cls} done")
     wait_until(lambda: worker.permits["out"] == 0, 10, "all back")
 
-    assert worker.permits["granted"] == worker.permits["returned"]
+    # Expired and failing messages run one by one or a few together; each permit that was taken came back.
+    assert worker.permits["granted"] == worker.permits["returned"] > 100
 
 
 def test_a_stopped_worker_hands_back_at_once_and_keeps_the_order(workers: Workers) -> None:

@@ -1,6 +1,7 @@
 """Runs the picking: whenever the pool has a free slot, the next part by share, weight and age among what may go."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -166,7 +167,8 @@ class Fetcher:
         self._wait_for_the_closed(intake)
 
     def _free(self) -> int:
-        return self._hands.limit() - self._hands.reserved()
+        wide = sum(lane.taken - len(lane.running) for lane in self._lanes.values())
+        return self._hands.limit() - self._hands.reserved() - wide
 
     def _next(self, intake: Intake) -> Part | None:
         if self._alone is not None:
@@ -196,7 +198,7 @@ class Fetcher:
 
     def _by_turn(self, intake: Intake) -> Part | None:
         heads = self._heads(intake)
-        busy = {lane.name: len(lane.running) for lane in self._lanes.values()}
+        busy = {lane.name: lane.taken for lane in self._lanes.values()}
         wall = self._hands.wall()
         ages = {
             family: {cls: wall - head.since if head.since else 0.0 for cls, head in classes.items()}
@@ -205,7 +207,7 @@ class Fetcher:
         while (turn := self._wheel.next(ages, busy)) is not None:
             message = heads[turn.family][turn.cls]
             calls = message.calls_of(1)
-            part = self._cut(message)
+            part = self._cut(message, self._wheel.portion(turn, ages))
             if part is not None:
                 self._wheel.serve(turn, calls * len(part.rows))
                 return part
@@ -232,13 +234,16 @@ class Fetcher:
 
     def _classes_with_room(self, lane: Lane) -> tuple[Class, ...]:
         """Classes of a lane that a slot of the pool is free for."""
-        limit = self._hands.limit()
         if lane.target is None and self._hands.in_process:
             preparing = sum(len(other.running) for other in self._lanes.values() if other.target is None)
             return CLASSES if preparing < _PREPARING_AT_ONCE else CLASSES[:1] if preparing == _PREPARING_AT_ONCE else ()
-        if lane.target is not None and len(self._lanes) > 1 and limit > 1:
-            limit -= max(1, limit // _KEPT_FOR_OTHERS)
-        return CLASSES if len(lane.running) < limit else ()
+        return CLASSES if lane.taken < self._room(lane) else ()
+
+    def _room(self, lane: Lane) -> int:
+        """Slots of the pool that the lane may take."""
+        limit = self._hands.limit()
+        kept = lane.target is not None and len(self._lanes) > 1 and limit > 1
+        return limit - max(1, limit // _KEPT_FOR_OTHERS) if kept else limit
 
     def _slots(self, lane: Lane) -> int:
         """Parts of a lane that may run side by side here."""
@@ -248,21 +253,43 @@ class Fetcher:
         lane = self._lane(message.queue)
         return lane.open(now) and lane.allows(message.operation, now)
 
-    def _cut(self, message: Delivered) -> Part | None:
-        """The next part of a message, with its permit where it needs one; None if there is none to be had."""
+    def _cut(self, message: Delivered, portion: float = 1.0) -> Part | None:
+        """The next part of a message, filled from those behind it, with its permit where it needs one; None if there is none
+        to be had. ``portion`` bounds what is filled in.
+        """
         lane = self._lane(message.queue)
-        rows = self._parts.rows(lane.name, message, self._slots(lane))
+        behind = self._intake.behind(message) if self._intake is not None else []
+        rows = self._rows(lane, message, sum(one.waiting for one in behind), portion)
         if lane.target is None:
-            return self._begin(lane, message.cut(rows), None)
-        ask = Ask(self._parts.calls(lane.name, message, rows), message.operation, lane.scale)
+            return self._begin(lane, message.cut(rows, behind), None)
+        calls = self._parts.calls(lane.name, message, rows)
+        ask = Ask(calls, message.operation, lane.scale, min(rows, calls, self._width(lane)))
         answer = self._permits.take(message.part_id(rows), lane.target, ask)
         if isinstance(answer, Hold):
             lane.granted()
-            return self._begin(lane, message.cut(rows), answer)
+            return self._begin(lane, message.cut(rows, behind), answer, answer.permit.at_once)
         lane.denied(answer, message.operation, self._hands.clock())
         return None
 
-    def _begin(self, lane: Lane, part: Part, hold: Hold | None) -> Part:
+    def _width(self, lane: Lane) -> int:
+        """Slots that a part may take where nothing bounds its target: up to half of all, so that others come free meanwhile."""
+        half = -(-self._hands.limit() // 2)
+        return 1 if lane.narrow else max(1, min(half, self._free(), self._room(lane) - lane.taken))
+
+    def _rows(self, lane: Lane, message: Delivered, behind: int, portion: float) -> int:
+        """Rows of the next part: of the message, and of the ``behind`` rows as many as leave some to whoever picks next."""
+        slots = self._slots(lane)
+        most = self._parts.most(lane.name, message, slots)
+        if self._intake is None or self._parts.batch(lane.name, message.operation) > 1:
+            return min(message.waiting + behind, most)
+        fair = math.ceil(most * portion)
+        at_once = -(-slots // (1 if lane.target is None else self._width(lane)))
+        self._holding.wish(message.queue, fair * at_once)
+        filled = min(message.waiting + behind, fair, self._holding.rows(self._intake, message.queue) // at_once)
+        return max(1, min(most, max(message.waiting, filled)))
+
+    def _begin(self, lane: Lane, part: Part, hold: Hold | None, slots: int = 1) -> Part:
+        part.slots = slots
         lane.running.add(part)
         part.when_ended(partial(self._ended, lane, part, hold, self._hands.clock()))
         return part

@@ -7,7 +7,12 @@ from workers.fetch.intake import Intake
 
 _SPARE_LEAST, _SPARE_MOST = 4, 16
 _ROWS_A_SLOT = 16
-"""Rows held for each slot of the pool: about two parts, so that no slot waits for the broker and little is hoarded."""
+"""Rows held for each slot of the pool at least: small parts need no more, and no slot waits for the broker."""
+_AHEAD = 2
+"""Where parts are larger, so many times the rows that run at once. But no more than so many times the usual messages: a lost
+connection counts as one delivery of each that was held.
+"""
+_RECENT = 0.25
 _LEAST_MESSAGES = 5
 _ABSENT_S = 15.0
 _HUNGRY_EVERY_S = 0.05
@@ -19,6 +24,7 @@ class Holding:
     def __init__(self, slots: Callable[[], int], clock: Callable[[], float]) -> None:
         """``slots`` says how much the pool runs at once."""
         self._slots = slots
+        self._wished: dict[str, float] = {}
         self._clock = clock
         self._given: dict[str, int] = {}
         self._absent_until: dict[str, float] = {}
@@ -32,8 +38,20 @@ class Holding:
 
     def fits(self, intake: Intake, queue: str) -> int:
         """Messages a queue may have here, by the rows of its last ones."""
-        by_rows = math.ceil(_ROWS_A_SLOT * self._slots() / intake.rows_each(queue))
-        return min(self.most, max(_LEAST_MESSAGES, by_rows))
+        each = intake.rows_each(queue)
+        wished = _AHEAD * self._wished.get(queue, 0.0)
+        by_rows = math.ceil(max(_ROWS_A_SLOT * self._slots(), wished) / each)
+        most = self.most if wished <= self.most * each else _AHEAD * self.most
+        return min(most, max(_LEAST_MESSAGES, by_rows))
+
+    def wish(self, queue: str, rows: float) -> None:
+        """What runs of a queue at once would hold so many rows, if they were here."""
+        known = self._wished.get(queue, 0.0)
+        self._wished[queue] = known + _RECENT * (rows - known)
+
+    def rows(self, intake: Intake, queue: str) -> int:
+        """Rows that may run of a queue now, so that as many stay here for whoever picks next."""
+        return int(self._given.get(queue, 0) * intake.rows_each(queue) / _AHEAD)
 
     def consume(self, intake: Intake, queue: str) -> bool:
         """Consume a queue, or go on with the prefetch that fits now. False if the broker does not have it."""

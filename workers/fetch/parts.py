@@ -55,20 +55,28 @@ class Parts:
 
     def rows(self, lane: str, message: Delivered, slots: int) -> int:
         """Rows of the next part of a message, where up to ``slots`` parts run side by side here."""
+        return min(message.waiting, self.most(lane, message, slots))
+
+    def batch(self, lane: str, operation: str) -> int:
+        """Postings of an operation that one call may carry; 1 where none are put together."""
+        return self._rules.get(lane, _PREPARING).batch_of(operation)
+
+    def most(self, lane: str, message: Delivered, slots: int) -> int:
+        """Rows that a part with the message's operation may hold, however many wait."""
         rules = self._rules.get(lane, _PREPARING)
         batch = rules.batch_of(message.operation)
         if batch > 1:
-            return min(message.waiting, batch)
+            return batch
         row_s = self._row_s.get((lane, message.operation))
         fit = int(self._part_s(lane, slots) / row_s) if row_s is not None else 1
         ahead = self._ahead(lane, message.operation)
         if ahead is not None:
             fit = min(fit, int(ahead / message.calls_of(1)))
-        return max(1, min(message.waiting, rules.bundle, fit))
+        return max(1, min(rules.bundle, fit))
 
     def calls(self, lane: str, message: Delivered, rows: int) -> int:
         """Calls to ask a permit for: what the part takes, at most what the rate gives a little ahead, at least one."""
-        batch = self._rules.get(lane, _PREPARING).batch_of(message.operation)
+        batch = self.batch(lane, message.operation)
         expected = -(-rows // batch) if batch > 1 else message.calls_of(rows)
         ahead = self._ahead(lane, message.operation)
         return expected if ahead is None else max(1, min(expected, int(ahead)))

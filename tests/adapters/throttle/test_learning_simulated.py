@@ -49,6 +49,9 @@ def test_another_user_taking_half_for_a_while_costs_little_and_is_refused_little
 
     assert len(erp.accepted) >= 0.95 * (50 * 47 - 25 * 15)
     assert refused <= 0.01
+    # While it is taken and 8 s after, where all the searching is: the mean of a few runs is 0.9 %.
+    near = sum(10 <= at < 33 for at in erp.refused), sum(10 <= at < 33 for at in erp.accepted)
+    assert near[0] <= 0.011 * sum(near)
 
 
 @SEEDS
