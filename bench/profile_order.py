@@ -76,7 +76,7 @@ STEPS = {
     "settle events": ("ledger.events", "settle"),
     "publish and mark": ("tasks.prepare", "forward"),
     "claim": ("tasks.step", "claim"),
-    "one delivery": ("tasks.step", "deliver"),
+    "one delivery": ("tasks.attempts", "deliver"),
     "read the stored order": ("tasks.deliver", "posting_of"),
     "reckon the ERP's body": ("adapters.erps.netsuite.orders", "order_body"),
     "HTTP exchange": ("adapters.http.client", "Client.send"),
