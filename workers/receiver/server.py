@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -38,7 +39,8 @@ def serve(
     intake: Intake, *, host: str, port: int, bounds: Bounds | None = None, ready: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` is called once the port is open. Raises OSError if it cannot be."""
-    asyncio.run(_serve(intake, host, port, bounds or Bounds(), ready))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(intake, host, port, bounds or Bounds(), ready))
 
 
 async def _serve(intake: Intake, host: str, port: int, bounds: Bounds, ready: Callable[[], None]) -> None:
