@@ -9,7 +9,7 @@ from sqlalchemy import text
 from ledger import session as sessions
 from ledger.session import Ledger
 from tests.documents import an_order
-from tests.tasks.world import a_world
+from tests.tasks.world import World, a_world
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 
@@ -64,3 +64,26 @@ def test_no_statement_on_an_orders_way_reads_a_whole_table(postgres_url: str) ->
     assert {name: read[name] for name in ("events", "documents", "document_versions", "deliveries", "attempts")} == {
         "events": 0, "documents": 0, "document_versions": 0, "deliveries": 0, "attempts": 0,
     }  # fmt: skip
+
+
+def test_what_an_order_reads_does_not_grow_with_the_orders_before_it(postgres_url: str) -> None:
+    with a_world(postgres_url) as world:
+        read = [_read_by_key(world, batch) for batch in range(12)]
+
+    assert max(read) <= 1.1 * read[0]
+
+
+def _read_by_key(world: World, batch: int) -> int:
+    """Index entries of deliveries that were read while twenty orders of their own were prepared and delivered."""
+    before = _entries_read(world)
+    world.prepare(*world.tell(*(an_order(f"{batch}-{part}") for part in range(20))))
+    world.work()
+    return _entries_read(world) - before
+
+
+def _entries_read(world: World) -> int:
+    # Each of the ledger's connections flushes its own counts.
+    with world.ledger.write() as session:
+        session.execute(text("SELECT pg_stat_force_next_flush()"))
+    read = world.rows("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'deliveries'")
+    return int(read[0][0])
