@@ -208,8 +208,9 @@ def _load(dialect: str, cls: str) -> Executable:
         select(c.id, c.source, c.topic, c.domain, c["class"], c.headers, c.body, c.correlation_id, c.received_at, c.moved_to)
         .where(
             one_of(dialect, c.id, "ids"),
-            c.state == "accepted",
-            c["class"].in_([literal_column(f"'{one}'") for one in served_as(cls)]),
+            # Expressions, not the columns: by them a plan could walk the index of a lane, which holds the whole backlog.
+            c.state + "" == "accepted",
+            (c["class"] + "").in_([literal_column(f"'{one}'") for one in served_as(cls)]),
         )
         .order_by(c.id)
         .with_for_update()
@@ -219,7 +220,7 @@ def _load(dialect: str, cls: str) -> Executable:
 @cache
 def _mark_published(dialect: str) -> Executable:
     c = events.c
-    marked = update(events).where(one_of(dialect, c.id, "ids"), c.state == "accepted")
+    marked = update(events).where(one_of(dialect, c.id, "ids"), c.state + "" == "accepted")
     return marked.values(published_at=bindparam("now", type_=c.published_at.type))
 
 
