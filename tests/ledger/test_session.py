@@ -101,5 +101,5 @@ def _entries_read(world: World) -> int:
     with world.ledger.write() as session:
         session.execute(text("SELECT pg_stat_force_next_flush()"))
     tables = "('events', 'documents', 'document_versions', 'deliveries')"
-    read = world.rows(f"SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN {tables}")  # noqa: S608  a constant
-    return int(read[0][0])
+    read = world.rows(f"SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN {tables}")
+    return int(str(read[0][0]))

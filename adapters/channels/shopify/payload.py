@@ -49,7 +49,11 @@ Pieces = Annotated[int, Meta(ge=0, le=1_000_000)]
 def checked(wanted: type, told: Any) -> Any:
     """The amount or code that a field holds. Raises ValueError for what is none."""
     if issubclass(wanted, Amount):
-        return _amount(wanted, str(told), isinstance(told, str)) if isinstance(told, str | Decimal) else wanted(exact(told))
+        if isinstance(told, str):
+            return _amount(told, unsigned=wanted is Unsigned, written=True)
+        if isinstance(told, int | Decimal) and not isinstance(told, bool):
+            return _amount(str(told), unsigned=wanted is Unsigned, written=False)
+        raise ValueError("an amount must be a decimal string or an exact number")
     if wanted is Code and isinstance(told, str):
         return Code(known_currency(told))
     raise ValueError("a text was expected")
@@ -57,31 +61,31 @@ def checked(wanted: type, told: Any) -> Any:
 
 # The same few amounts stand in every order: they are looked at once.
 @lru_cache(maxsize=4096)
-def _amount(wanted: type[Amount], told: str, written: bool) -> Amount:
+def _amount(told: str, *, unsigned: bool, written: bool) -> Amount:
     amount = exact(told if written else Decimal(told))
-    if wanted is Unsigned and amount < 0:
+    if unsigned and amount < 0:
         raise ValueError("an amount that cannot be negative")
-    return wanted(amount)
+    return Unsigned(amount) if unsigned else Amount(amount)
 
 
 class Part(Struct, frozen=True, gc=False):
     """Base: frozen, and whatever we do not read is ignored."""
 
 
-class ShopMoney(Part):
+class ShopMoney(Part, frozen=True):
     """An amount in the shop's own currency, the one the merchant keeps his books in."""
 
     amount: Amount
     currency_code: Text | None = None
 
 
-class MoneySet(Part):
+class MoneySet(Part, frozen=True):
     """One amount in two currencies; presentment money (the buyer's) is never read."""
 
     shop_money: ShopMoney
 
 
-class TaxLine(Part):
+class TaxLine(Part, frozen=True):
     """A tax of a line."""
 
     title: Text | None = None
@@ -90,14 +94,14 @@ class TaxLine(Part):
     rate: Amount | None = None
 
 
-class Allocation(Part):
+class Allocation(Part, frozen=True):
     """The part of an order's discount that falls on one line."""
 
     amount: Unsigned = NOTHING
     amount_set: MoneySet | None = None
 
 
-class Duty(Part):
+class Duty(Part, frozen=True):
     """An import duty of a line."""
 
     shop_money: ShopMoney | None = None
@@ -106,7 +110,7 @@ class Duty(Part):
     tax_lines: tuple[TaxLine, ...] | None = None
 
 
-class LineItem(Part, kw_only=True):
+class LineItem(Part, frozen=True, kw_only=True):
     """A line of an order, and the same line inside a fulfilment or a refund."""
 
     id: Id
@@ -129,7 +133,7 @@ class LineItem(Part, kw_only=True):
     tip_payment_method: Text | None = None
 
 
-class ShippingLine(Part):
+class ShippingLine(Part, frozen=True):
     """What is charged for shipping."""
 
     code: Text | None = None
@@ -143,7 +147,7 @@ class ShippingLine(Part):
     is_removed: bool | None = None
 
 
-class Person(Part):
+class Person(Part, frozen=True):
     """A postal address."""
 
     name: Text | None = None
@@ -161,7 +165,7 @@ class Person(Part):
     phone: Text | None = None
 
 
-class Customer(Part):
+class Customer(Part, frozen=True):
     """The buyer's account."""
 
     id: Id | None = None
@@ -171,7 +175,7 @@ class Customer(Part):
     phone: Text | None = None
 
 
-class OrderPayload(Part, kw_only=True):
+class OrderPayload(Part, frozen=True, kw_only=True):
     """Body of orders/create, orders/updated and orders/cancelled."""
 
     id: Id
@@ -211,7 +215,7 @@ class OrderPayload(Part, kw_only=True):
     current_total_additional_fees_set: MoneySet | None = None
 
 
-class FulfillmentPayload(Part, kw_only=True):
+class FulfillmentPayload(Part, frozen=True, kw_only=True):
     """Body of fulfillments/create and fulfillments/update."""
 
     id: Id
@@ -227,7 +231,7 @@ class FulfillmentPayload(Part, kw_only=True):
     line_items: Annotated[tuple[LineItem, ...], Meta(max_length=MOST_LINES)]
 
 
-class RefundLine(Part, kw_only=True):
+class RefundLine(Part, frozen=True, kw_only=True):
     """Pieces of one line given back; its amounts arrive as JSON numbers beside sets of strings."""
 
     line_item_id: Id
@@ -241,13 +245,13 @@ class RefundLine(Part, kw_only=True):
     line_item: LineItem
 
 
-class RefundShipping(Part):
+class RefundShipping(Part, frozen=True):
     """Shipping given back (API 2024-10 and later)."""
 
     subtotal_amount_set: MoneySet
 
 
-class Adjustment(Part):
+class Adjustment(Part, frozen=True):
     """A difference between the goods' value and what was paid back; negative: paid to the buyer."""
 
     kind: Text | None = None
@@ -257,7 +261,7 @@ class Adjustment(Part):
     tax_amount_set: MoneySet | None = None
 
 
-class Transaction(Part):
+class Transaction(Part, frozen=True):
     """A movement of money."""
 
     kind: Text | None = None
@@ -266,7 +270,7 @@ class Transaction(Part):
     currency: Code | None = None
 
 
-class RefundPayload(Part):
+class RefundPayload(Part, frozen=True):
     """Body of refunds/create."""
 
     id: Id

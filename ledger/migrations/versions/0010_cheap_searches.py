@@ -1,5 +1,7 @@
 """Ids that people search by, at a price an order can pay: plain indexes where each row written again rewrote a block's filter."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -35,6 +37,6 @@ def downgrade() -> None:
         op.execute(sa.text("ALTER TABLE events RESET (toast_tuple_target)"))
     for name, table, _column in reversed(_OLD):
         op.drop_index(name, table_name=table)
-    blocks = {"postgresql_using": "brin", "postgresql_with": {"autosummarize": "on"}}
+    blocks: dict[str, Any] = {"postgresql_using": "brin", "postgresql_with": {"autosummarize": "on"}}
     for name, table, column in _OLD:
         op.create_index(name, table, [column], postgresql_ops={column: "text_bloom_ops"}, **blocks)
