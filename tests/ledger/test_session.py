@@ -1,12 +1,14 @@
 """The ledger's connections to PostgreSQL: an idle one is asked whether it works, and no statement of an order reads a table."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
+from ledger import events
 from ledger import session as sessions
+from ledger.events import NewEvent
 from ledger.session import Ledger
 from tests.documents import an_order
 from tests.tasks.world import World, a_world
@@ -84,6 +86,24 @@ def test_no_index_is_summed_up_by_block_where_rows_are_written_again(postgres_ur
 
     # A block's summary is some KB, and written anew with each row that is put into it: five times the price of an order.
     assert found <= {"btree", "hash"}
+
+
+def test_any_bytes_and_any_headers_are_loaded_as_they_were_accepted(postgres_url: str) -> None:
+    headers = {"x-title": "Grün 🍏 \" \\", "x-empty": ""}
+    told = NewEvent("shopify", "e-1", "told", "orders", "normal", headers, bytes(range(256)), "trace-1", NOW)
+    with a_world(postgres_url) as world, world.ledger.write() as session:
+        [receipt] = events.accept(session, [told])
+        [found] = events.load(session, [receipt.id])
+
+    assert (found.body, found.headers, found.received_at) == (told.body, headers, NOW)
+    assert found.received_at.utcoffset() == timedelta(0)
+
+
+def test_a_header_with_half_a_character_is_refused_by_the_ledger_and_not_by_a_fault_of_ours(postgres_url: str) -> None:
+    told = NewEvent("shopify", "e-1", "told\ud800", "orders", "normal", {}, b"{}", "trace-1", NOW)
+
+    with a_world(postgres_url) as world, pytest.raises(sessions.LedgerUnavailable), world.ledger.write() as session:
+        events.accept(session, [told])
 
 
 def _read_by_key(world: World, batch: int) -> int:
