@@ -89,7 +89,7 @@ def test_no_index_is_summed_up_by_block_where_rows_are_written_again(postgres_ur
 
 
 def test_any_bytes_and_any_headers_are_loaded_as_they_were_accepted(postgres_url: str) -> None:
-    headers = {"x-title": "Grün 🍏 \" \\", "x-empty": ""}
+    headers = {"x-title": 'Grün 🍏 " \\', "x-empty": ""}
     told = NewEvent("shopify", "e-1", "told", "orders", "normal", headers, bytes(range(256)), "trace-1", NOW)
     with a_world(postgres_url) as world, world.ledger.write() as session:
         [receipt] = events.accept(session, [told])
