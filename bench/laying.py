@@ -59,8 +59,11 @@ def lay(services: Services, sample: Sample, first: int, count: int, cls: str) ->
             span = {"mark": sample.mark, "first": numbers[0], "last": numbers[-1], "class": cls}
             for table, counter in TABLES.items():
                 database.execute(_copy(table, counter, _columns(database, table)), span)
+        # Rows that came over hours would have been tended meanwhile; of these the server would do it while others are counted.
+        database.execute(f"VACUUM {', '.join(TABLES)}".encode())
         if count >= AT_ONCE:
             database.execute("ANALYZE")
+        database.execute("CHECKPOINT")
     _publish(services, sample, [FIRST_ROW + number for number in range(first, first + count)], cls)
 
 

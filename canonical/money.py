@@ -16,8 +16,8 @@ MOST_DECIMALS = 6
 _WRITTEN = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 
-def _plain_decimal(value: Any) -> Decimal:
-    """Decimal of a JSON number or string; refuses floats, "12,50", NaN, 1e400 and anything past 6 decimals."""
+def exact(value: Any) -> Decimal:
+    """Decimal of a JSON number or string. Raises ValueError for floats, "12,50", NaN, 1e400 and anything past 6 decimals."""
     # The same few amounts stand in every order: told by their text they are looked at once.
     if isinstance(value, str):
         return _written_decimal(value)
@@ -56,19 +56,20 @@ def _bounded(value: Any) -> Decimal:
     return amount.quantize(Decimal(1)) if amount else Decimal(0)
 
 
-def _known_currency(code: str) -> str:
+def known_currency(code: str) -> str:
+    """The code. Raises ValueError if no currency in force has it."""
     if code not in MINOR_DIGITS:
         raise ValueError("unknown currency: an ISO 4217 code such as USD is needed")
     return code
 
 
-Amount = Annotated[Decimal, BeforeValidator(_plain_decimal)]
+Amount = Annotated[Decimal, BeforeValidator(exact)]
 """An exact decimal number below 10^12 with at most 6 decimals, of any sign."""
 
-Unsigned = Annotated[Decimal, Field(ge=0), BeforeValidator(_plain_decimal)]
+Unsigned = Annotated[Decimal, Field(ge=0), BeforeValidator(exact)]
 """An amount that cannot be negative. The bound stands on the number itself: outside the function it would be another call."""
 
-Currency = Annotated[str, AfterValidator(_known_currency)]
+Currency = Annotated[str, AfterValidator(known_currency)]
 """An ISO 4217 code in force."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import Executable, select
 
@@ -15,9 +16,8 @@ _KEY = (documents.c.kind, documents.c.source, documents.c.key)
 _VERSION = (versions.c.document_id, versions.c.version)
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentKey:
-    """Which document: kind, source and the source's business key."""
+class DocumentKey(NamedTuple):
+    """Which document: kind, source and the source's business key. A tuple, for it is made and looked up many times an order."""
 
     kind: str
     source: str
@@ -58,7 +58,7 @@ def lock(session: Session, wanted: Iterable[tuple[DocumentKey, str]], now: datet
 
     Keys are inserted and locked in one fixed order, so two workers that share documents wait and never deadlock.
     """
-    ordered = sorted(set(wanted), key=lambda pair: (pair[0].kind, pair[0].source, pair[0].key))
+    ordered = sorted(set(wanted))
     if not ordered:
         return {}
     insert(

@@ -84,7 +84,7 @@ def among(dialect: str, wanted: tuple[Column[Any], ...]) -> ColumnElement[bool]:
     """Condition that the columns' values together are one of the keys given by ``keys``, each of them once."""
     if dialect == POSTGRESQL:
         # A join, not IN: the keys lead to the rows then, and no plan goes through the rows to ask the keys.
-        given = _given(wanted)
+        given = given_by(wanted)
         return and_(*(one == given.c[one.name] for one in wanted))
     return tuple_(*wanted).in_(bindparam("keys", expanding=True))
 
@@ -104,7 +104,7 @@ def in_order(wanted: Column[Any]) -> ColumnElement[Any]:
 
 @cache
 def _insert_all(table: Table, names: tuple[str, ...], once: tuple[str, ...], returning: tuple[str, ...]) -> Executable:
-    given = _given(tuple(table.c[name] for name in names))
+    given = given_by(tuple(table.c[name] for name in names))
     statement = postgresql.insert(table).from_select(names, select(*given.c))
     if once:
         statement = statement.on_conflict_do_nothing(index_elements=once)
@@ -121,7 +121,7 @@ def _insert_each(table: Table, once: tuple[str, ...], returning: tuple[str, ...]
 
 @cache
 def _change_all(table: Table, names: tuple[str, ...], by: tuple[str, ...], alike: tuple[str, ...]) -> Executable:
-    given = _given(tuple(table.c[name] for name in names))
+    given = given_by(tuple(table.c[name] for name in names))
     own: dict[str, Any] = {name: given.c[name] for name in names if name not in by}
     return update(table).where(and_(*(table.c[name] == given.c[name] for name in by))).values(own | _alike(table, alike))
 
@@ -137,8 +137,8 @@ def _alike(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: bindparam(f"alike_{name}", type_=table.c[name].type) for name in names}
 
 
-def _given(columns: tuple[Column[Any], ...]) -> TableValuedAlias:
-    """The rows of the parameter ``rows`` as a table of these columns."""
+def given_by(columns: tuple[Column[Any], ...]) -> TableValuedAlias:
+    """On PostgreSQL: what ``keys`` (or the rows of a change) hands over, as a table of these columns."""
     shown = [column(one.name, one.type) for one in columns]
     told = cast(bindparam("rows", type_=Text()), JSON())
     return func.json_to_recordset(told).table_valued(*shown).render_derived(name="given", with_types=True)

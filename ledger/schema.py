@@ -294,10 +294,10 @@ Index(
     postgresql_where=_ACCEPTED,
 )
 
-# What people search by and no row is worked on by. Block ranges cost the way of an order next to nothing: a range is summed up
-# when it is full. Ids come in no order, so a range keeps a filter of them; events are prepared nearly in their order.
-_BLOCKS: dict[str, Any] = {"postgresql_using": "brin", "postgresql_with": {"autosummarize": "on"}}
-Index("ix_events_correlation", events.c.correlation_id, **_BLOCKS, postgresql_ops={"correlation_id": "text_bloom_ops"})
-Index("ix_documents_number", documents.c.number, **_BLOCKS, postgresql_ops={"number": "text_bloom_ops"})
-Index("ix_versions_event", versions.c.event_id, **_BLOCKS)
-Index("ix_deliveries_remote", deliveries.c.remote_id, **_BLOCKS, postgresql_ops={"remote_id": "text_bloom_ops"})
+# What people search by and no row is worked on by. Events are prepared nearly in their order, so block ranges find a version's;
+# the others come in no order, and a filter for each range would be written anew, some KB of it, with every row set again.
+Index("ix_events_correlation", events.c.correlation_id, postgresql_using="hash")
+Index("ix_documents_number", documents.c.number)
+Index("ix_versions_event", versions.c.event_id, postgresql_using="brin", postgresql_with={"autosummarize": "on"})
+_TOLD = text("remote_id IS NOT NULL")
+Index("ix_deliveries_remote", deliveries.c.remote_id, sqlite_where=_TOLD, postgresql_where=_TOLD)

@@ -20,6 +20,9 @@ BUSY_S = 20
 IDLE_S = 0.5
 """A connection that was not used for so long is asked whether it still works."""
 
+IN_BINARY = "millrace_in_binary"
+"""Option of a statement whose answer holds bodies: as text each of their bytes is written and read as two digits."""
+
 _READ = "millrace_read"
 _AUDIT_KEYS = "millrace_audit_keys"
 
@@ -69,6 +72,7 @@ class Ledger:
         else:
             event.listen(self._engine, "checkin", _note_return)
             event.listen(self._engine, "checkout", _look_at_idle)
+            event.listen(self._engine, "before_cursor_execute", _ask_in_binary)
 
     @property
     def engine(self) -> Any:
@@ -117,6 +121,11 @@ def _look_at_idle(connection: Any, record: Any, _proxy: Any) -> None:
         connection.rollback()
     except psycopg.Error as error:
         raise DisconnectionError from error
+
+
+def _ask_in_binary(_connection: Any, cursor: Any, _statement: str, _given: Any, context: Any, _many: bool) -> None:
+    if context.execution_options.get(IN_BINARY):
+        cursor.format = psycopg.pq.Format.BINARY
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -14,6 +14,7 @@ from config.topology import TopologyTable
 from ledger.session import Ledger
 from routing.publish import Publisher
 from tasks.in_force import PeakRules
+from tasks.marking import Marking
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Context:
     """One process's tools.
 
     ``channels`` by source name; ``erps``, ``clients`` and ``throttles`` by target; ``draw`` gives a number in [0, 1).
+    ``marking`` notes published rows in its own time; without one they are noted at once.
     """
 
     fleet: Fleet
@@ -35,6 +37,7 @@ class Context:
     now: Callable[[], datetime]
     draw: Callable[[], float]
     peak: PeakRules = field(default_factory=PeakRules)
+    marking: Marking | None = None
 
     def caller(self, target: str, permit: Granted) -> Caller:
         """The way out to a target under a permit; leaving it gives the lease and unspent calls back."""

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +28,7 @@ from ledger.session import Ledger
 from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
+from tasks.marking import Marking
 from telemetry import Name, backlog, emit, lanes, logs, metrics
 from telemetry.pages import Page
 from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
@@ -34,6 +36,8 @@ from workers.collector import collect_seldom
 
 if TYPE_CHECKING:
     from workers.peak_keeper import PeakKeeper
+
+MARK_WITHIN_S = 3.0
 
 
 def start_telemetry(
@@ -171,6 +175,8 @@ def run_worker(
     warn_of_drift(settings)
     context_of = per_process(lambda: build_context(settings, secrets))
     parent = build_context(settings, secrets)
+    if pool.kind == "threads":
+        parent = replace(parent, marking=Marking(parent.ledger, now).start())
     permits = PermitBook(parent.throttles)
     topology = topology_of(settings)
     app = make_app(
@@ -194,6 +200,8 @@ def run_worker(
     try:
         worker.start()
     finally:
+        if parent.marking is not None:
+            parent.marking.close(MARK_WITHIN_S)
         if settings.metrics_dir:
             shutil.rmtree(settings.metrics_dir, ignore_errors=True)
     sys.exit(worker.exitcode or 0)

@@ -1,15 +1,17 @@
 """The ledger's connections to PostgreSQL: an idle one is asked whether it works, and no statement of an order reads a table."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
+from ledger import events
 from ledger import session as sessions
+from ledger.events import NewEvent
 from ledger.session import Ledger
 from tests.documents import an_order
-from tests.tasks.world import a_world
+from tests.tasks.world import World, a_world
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 
@@ -64,3 +66,60 @@ def test_no_statement_on_an_orders_way_reads_a_whole_table(postgres_url: str) ->
     assert {name: read[name] for name in ("events", "documents", "document_versions", "deliveries", "attempts")} == {
         "events": 0, "documents": 0, "document_versions": 0, "deliveries": 0, "attempts": 0,
     }  # fmt: skip
+
+
+def test_what_an_order_reads_grows_neither_with_the_orders_before_it_nor_with_those_behind_it(postgres_url: str) -> None:
+    with a_world(postgres_url) as world:
+        read = [_read_by_key(world, batch) for batch in range(12)]
+
+    assert max(read) <= 1.1 * read[0]
+
+
+def test_no_index_is_summed_up_by_block_where_rows_are_written_again(postgres_url: str) -> None:
+    ways = (
+        "SELECT DISTINCT pg_am.amname FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid"
+        " JOIN pg_am ON pg_am.oid = pg_class.relam JOIN pg_class AS told ON told.oid = pg_index.indrelid"
+        " WHERE told.relname IN ('events', 'documents', 'deliveries')"
+    )
+    with a_world(postgres_url) as world:
+        found = {str(row[0]) for row in world.rows(ways)}
+
+    # A block's summary is some KB, and written anew with each row that is put into it: five times the price of an order.
+    assert found <= {"btree", "hash"}
+
+
+def test_any_bytes_and_any_headers_are_loaded_as_they_were_accepted(postgres_url: str) -> None:
+    headers = {"x-title": 'Grün 🍏 " \\', "x-empty": ""}
+    told = NewEvent("shopify", "e-1", "told", "orders", "normal", headers, bytes(range(256)), "trace-1", NOW)
+    with a_world(postgres_url) as world, world.ledger.write() as session:
+        [receipt] = events.accept(session, [told])
+        [found] = events.load(session, [receipt.id])
+
+    assert (found.body, found.headers, found.received_at) == (told.body, headers, NOW)
+    assert found.received_at.utcoffset() == timedelta(0)
+
+
+def test_a_header_with_half_a_character_is_refused_by_the_ledger_and_not_by_a_fault_of_ours(postgres_url: str) -> None:
+    told = NewEvent("shopify", "e-1", "told\ud800", "orders", "normal", {}, b"{}", "trace-1", NOW)
+
+    with a_world(postgres_url) as world, pytest.raises(sessions.LedgerUnavailable), world.ledger.write() as session:
+        events.accept(session, [told])
+
+
+def _read_by_key(world: World, batch: int) -> int:
+    """Index entries that were read while twenty orders were prepared and delivered; twenty more are told and left."""
+    before = _entries_read(world)
+    world.prepare(*world.tell(*(an_order(f"{batch}-{part}") for part in range(20))))
+    world.work()
+    read = _entries_read(world) - before
+    world.tell(*(an_order(f"left-{batch}-{part}") for part in range(20)))
+    return read
+
+
+def _entries_read(world: World) -> int:
+    # Each of the ledger's connections flushes its own counts.
+    with world.ledger.write() as session:
+        session.execute(text("SELECT pg_stat_force_next_flush()"))
+    tables = "('events', 'documents', 'document_versions', 'deliveries')"
+    read = world.rows(f"SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN {tables}")
+    return int(str(read[0][0]))

@@ -2,7 +2,7 @@
 
 The way of a request: `app` finds the door of its source, reads the body within its bounds, has the channel verify and name it,
 and waits for the `committer`, which commits everything that came in meanwhile at once. What was committed the `announcer`
-publishes; what the broker confirmed the `marker` notes. Only the commit is waited for: the relay covers for the rest.
+publishes; what the broker confirmed `tasks/marking.py` notes. Only the commit is waited for: the relay covers for the rest.
 """
 
 from workers.receiver.doors import Door, Intake, classify_by, doors_of

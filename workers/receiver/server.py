@@ -6,17 +6,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from tasks.marking import Marking
 from telemetry import Name, emit
 from workers.receiver.announcer import Announcer
 from workers.receiver.app import Application
 from workers.receiver.committer import Committer
 from workers.receiver.doors import Intake
-from workers.receiver.marker import Marker
 
 ANSWER_WITHIN_S = 6.0
 CONFIRM_WITHIN_S = 3.0
@@ -38,7 +39,8 @@ def serve(
     intake: Intake, *, host: str, port: int, bounds: Bounds | None = None, ready: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` is called once the port is open. Raises OSError if it cannot be."""
-    asyncio.run(_serve(intake, host, port, bounds or Bounds(), ready))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(intake, host, port, bounds or Bounds(), ready))
 
 
 async def _serve(intake: Intake, host: str, port: int, bounds: Bounds, ready: Callable[[], None]) -> None:
@@ -70,17 +72,17 @@ class _Parts:
     application: Application
     committer: Committer
     announcer: Announcer
-    marker: Marker
+    marking: Marking
 
     @classmethod
     def of(cls, intake: Intake, loop: asyncio.AbstractEventLoop) -> "_Parts":
-        marker = Marker(intake.ledger, intake.now)
-        announcer = Announcer(intake.broker_url, marker.note, loop)
+        marking = Marking(intake.ledger, intake.now)
+        announcer = Announcer(intake.broker_url, marking.note, loop)
         committer = Committer(intake.ledger, announcer.announce, loop)
-        return cls(Application(intake, committer, announcer), committer, announcer, marker)
+        return cls(Application(intake, committer, announcer), committer, announcer, marking)
 
     def start(self) -> None:
-        self.marker.start()
+        self.marking.start()
         self.announcer.start()
         self.committer.start()
 
@@ -90,7 +92,7 @@ class _Parts:
         await self.committer.drain(ANSWER_WITHIN_S)
         self.committer.close()
         await self.announcer.close(CONFIRM_WITHIN_S)
-        self.marker.close(MARK_WITHIN_S)
+        self.marking.close(MARK_WITHIN_S)
 
 
 def _server(application: Application, host: str, port: int, bounds: Bounds) -> Server:

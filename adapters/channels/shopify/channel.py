@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,11 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from adapters.channels.base import Identity, Inbound, Parsed, Refused, Told, Unreadable
 from adapters.channels.shopify.orders import order_of
-from adapters.channels.shopify.payload import FulfillmentPayload, OrderPayload, RefundPayload
+from adapters.channels.shopify.payload import FulfillmentPayload, OrderPayload, Part, RefundPayload, checked
 from adapters.channels.shopify.peek import shipping_method_in
 from adapters.channels.shopify.returns import return_of
 from adapters.channels.shopify.shipments import shipment_of
 from adapters.wire.exact_json import read_object, understand
+from adapters.wire.shapes import shaped, unstorable
 from canonical.document import Domain
 from canonical.model import Moment
 
@@ -92,34 +94,36 @@ class Shopify:
 
 
 def _order(raw: dict[str, Any], event: Told) -> Parsed | Unreadable:
-    told = understand(lambda: OrderPayload.model_validate(raw))
+    told = shaped(raw, OrderPayload, checked)
     if isinstance(told, Unreadable):
         return told
     as_of = told.updated_at or _fallback_time(event)
     cancelled = event.topic == "orders/cancelled"
-    return _parsed(understand(lambda: order_of(told, event.source, as_of, cancelled=cancelled), "order"))
+    return _parsed(told, understand(lambda: order_of(told, event.source, as_of, cancelled=cancelled), "order"))
 
 
 def _shipment(raw: dict[str, Any], event: Told) -> Parsed | Unreadable:
-    told = understand(lambda: FulfillmentPayload.model_validate(raw))
+    told = shaped(raw, FulfillmentPayload, checked)
     if isinstance(told, Unreadable):
         return told
     as_of = told.updated_at or _fallback_time(event)
-    return _parsed(understand(lambda: shipment_of(told, event.source, as_of), "shipment"))
+    return _parsed(told, understand(lambda: shipment_of(told, event.source, as_of), "shipment"))
 
 
 def _return(raw: dict[str, Any], event: Told) -> Parsed | Unreadable:
-    told = understand(lambda: RefundPayload.model_validate(raw))
+    told = shaped(raw, RefundPayload, checked)
     if isinstance(told, Unreadable):
         return told
     # A refund never changes, so it has no updated_at: it is as old as its creation.
     as_of = told.created_at or _fallback_time(event)
-    return _parsed(understand(lambda: return_of(told, event.source, as_of), "return"))
+    return _parsed(told, understand(lambda: return_of(told, event.source, as_of), "return"))
 
 
-def _parsed(document: Any) -> Parsed | Unreadable:
+def _parsed(told: Part, document: Any) -> Parsed | Unreadable:
     if isinstance(document, Unreadable):
-        return document
+        # The sender knows his own field's name, not ours.
+        path = unstorable(told)
+        return document if path is None else replace(document, path=path)
     return Parsed(() if document is None else (document,))
 
 

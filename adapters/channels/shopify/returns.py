@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -12,12 +13,14 @@ from adapters.channels.shopify.payload import (
     RefundLine,
     RefundPayload,
     discount_of,
+    key,
     shop,
     sku_of,
+    text,
     total,
 )
 from canonical.money import Currency, in_minor_digits
-from canonical.returns import Return, ReturnLine
+from canonical.returns import Return
 
 LONGEST_REASON = 2_000
 _FAILED = frozenset({"failure", "error"})
@@ -31,40 +34,44 @@ def return_of(told: RefundPayload, source: str, as_of: datetime) -> Return:
     What was paid beyond goods and shipping is the adjustment; what was kept back shows as a total below their sum.
     """
     currency = _currency(told)
-    lines = tuple(_line(line, told, currency) for line in told.refund_line_items if line.quantity)
+    lines = [_line(line, told, currency) for line in told.refund_line_items or () if line.quantity]
     shipping = _shipping(told)
     adjustment = max(ZERO, -total(_adjusted(told)))
-    value = total(line.net + line.tax for line in lines) + shipping + adjustment
+    value = total(line["net"] + line["tax"] for line in lines) + shipping + adjustment
     paid = _paid(told, currency)
-    return Return(
-        source=source,
-        key=told.id,
-        as_of=as_of,
-        order_key=told.order_id,
-        returned_at=told.processed_at or told.created_at or as_of,
-        currency=currency,
-        lines=lines,
-        shipping_refund=shipping,
-        adjustment=adjustment,
-        total=value if paid is None else paid,
-        reason=told.note[:LONGEST_REASON] if told.note else None,
+    note = text(told.note)
+    return Return.model_validate(
+        {
+            "source": source,
+            "key": key(told.id),
+            "as_of": as_of,
+            "order_key": key(told.order_id),
+            "returned_at": told.processed_at or told.created_at or as_of,
+            "currency": currency,
+            "lines": lines,
+            "shipping_refund": shipping,
+            "adjustment": adjustment,
+            "total": value if paid is None else paid,
+            "reason": note[:LONGEST_REASON] if note else None,
+        }
     )
 
 
-def _line(line: RefundLine, told: RefundPayload, currency: str) -> ReturnLine:
-    return ReturnLine(
-        order_line=line.line_item_id,
-        sku=sku_of(line.line_item),
-        quantity=line.quantity,
-        restock=_restocks(line, told),
-        net=_net(line, currency),
-        tax=_tax(line, currency),
-        location=line.location_id,
-    )
+def _line(line: RefundLine, told: RefundPayload, currency: str) -> dict[str, Any]:
+    return {
+        "order_line": key(line.line_item_id),
+        "sku": sku_of(line.line_item),
+        "quantity": line.quantity,
+        "restock": _restocks(line, told),
+        "net": _net(line, currency),
+        "tax": _tax(line, currency),
+        "location": key(line.location_id),
+    }
 
 
 def _restocks(line: RefundLine, told: RefundPayload) -> bool:
-    return line.restock_type != "no_restock" if line.restock_type else told.restock is not False
+    restock_type = text(line.restock_type)
+    return restock_type != "no_restock" if restock_type else told.restock is not False
 
 
 def _net(line: RefundLine, currency: str) -> Decimal:
@@ -78,7 +85,7 @@ def _net(line: RefundLine, currency: str) -> Decimal:
 def _tax(line: RefundLine, currency: str) -> Decimal:
     if line.total_tax_set is not None or line.total_tax is not None:
         return shop(line.total_tax_set, line.total_tax)
-    return _share(total(shop(tax.price_set, tax.price) for tax in line.line_item.tax_lines), line, currency)
+    return _share(total(shop(tax.price_set, tax.price) for tax in line.line_item.tax_lines or ()), line, currency)
 
 
 def _share(whole: Decimal, line: RefundLine, currency: str) -> Decimal:
@@ -88,22 +95,22 @@ def _share(whole: Decimal, line: RefundLine, currency: str) -> Decimal:
 
 def _shipping(told: RefundPayload) -> Decimal:
     """Shipping and its tax. The adjustment carries both; newer API versions may tell only the shipping lines."""
-    kinds = [a for a in told.order_adjustments if a.kind == "shipping_refund"]
+    kinds = [a for a in told.order_adjustments or () if a.kind == "shipping_refund"]
     if kinds:
         given = total(shop(a.amount_set, a.amount) + shop(a.tax_amount_set, a.tax_amount) for a in kinds)
         return max(ZERO, -given)
-    return max(ZERO, total(shop(line.subtotal_amount_set) for line in told.refund_shipping_lines))
+    return max(ZERO, total(shop(line.subtotal_amount_set) for line in told.refund_shipping_lines or ()))
 
 
 def _adjusted(told: RefundPayload) -> Iterator[Decimal]:
-    for adjustment in told.order_adjustments:
+    for adjustment in told.order_adjustments or ():
         if adjustment.kind != "shipping_refund":
             yield shop(adjustment.amount_set, adjustment.amount)
             yield shop(adjustment.tax_amount_set, adjustment.tax_amount)
 
 
 def _paid(told: RefundPayload, currency: str) -> Decimal | None:
-    refunds = [t for t in told.transactions if t.kind in ("refund", None) and t.status not in _FAILED]
+    refunds = [t for t in told.transactions or () if text(t.kind) in ("refund", None) and t.status not in _FAILED]
     # A payment in the buyer's currency says nothing in the shop's.
     if not refunds or any(t.currency not in (currency, None) for t in refunds):
         return None
@@ -112,14 +119,14 @@ def _paid(told: RefundPayload, currency: str) -> Decimal | None:
 
 def _currency(told: RefundPayload) -> str:
     """A refund names no currency of its own: its sets do, else its payments. Raises pydantic.ValidationError if none does."""
-    codes = (code for code in (*_set_currencies(told), *(t.currency for t in told.transactions)) if code)
+    codes = (code for code in (*_set_currencies(told), *(t.currency for t in told.transactions or ())) if code)
     return _CURRENCY.validate_python(next(codes, ""))
 
 
 def _set_currencies(told: RefundPayload) -> Iterator[str | None]:
-    sets: list[MoneySet | None] = [line.subtotal_set for line in told.refund_line_items]
-    sets += [line.subtotal_amount_set for line in told.refund_shipping_lines]
-    sets += [adjustment.amount_set for adjustment in told.order_adjustments]
-    sets += [line.line_item.price_set for line in told.refund_line_items]
+    sets: list[MoneySet | None] = [line.subtotal_set for line in told.refund_line_items or ()]
+    sets += [line.subtotal_amount_set for line in told.refund_shipping_lines or ()]
+    sets += [adjustment.amount_set for adjustment in told.order_adjustments or ()]
+    sets += [line.line_item.price_set for line in told.refund_line_items or ()]
     sets.append(told.total_duties_set)
     return (told_set.shop_money.currency_code for told_set in sets if told_set is not None)
