@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ledger import desk_schema, move_schema, peak_schema  # noqa: F401  their tables are part of the shape
+from ledger import desk_schema, move_schema, peak_schema, watch_schema  # noqa: F401  their tables are part of the shape
 from ledger.schema import metadata
 
 connection = context.config.attributes["connection"]
