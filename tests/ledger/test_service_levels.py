@@ -39,8 +39,8 @@ def deliver(
     """A delivery; times are seconds into the morning."""
     session.execute(
         deliveries.insert().values(
-            document_id=1, version=next(VERSIONS), target="erp", operation=operation, business_key="k", entity="s/k", domain="orders",
-            calls=1, references={}, correlation_id="c", state=state, uncertain=False, attempts=0, lost_claims=0,
+            document_id=1, version=next(VERSIONS), target="erp", operation=operation, business_key="k", entity="s/k",
+            domain="orders", calls=1, references={}, correlation_id="c", state=state, uncertain=False, attempts=0, lost_claims=0,
             accepted_at=at(accepted), created_at=at(created), settled_at=None if settled is None else at(settled),
             **{"class": "high"},
         )
