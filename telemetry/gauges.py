@@ -1,4 +1,4 @@
-"""Shows gauges and sums that are read from the ledger: one closed list with their labels, one collector, one look every few seconds."""
+"""Shows figures that are read from the ledger: a closed list with its labels, one collector, one look every few seconds."""
 
 import logging
 import threading

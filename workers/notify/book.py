@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ledger.alerts import Alert
 from workers.notify.rules import Sighting
 
-OWN = "own"
+OWN, ALERTMANAGER = "own", "alertmanager"
 CLEAR_AFTER_S = 60.0
 """An alert is over when it was not seen for so long: one that comes and goes is told once."""
 
@@ -31,7 +31,9 @@ class Group:
     alerts: tuple[Alert, ...]
 
 
-def after_look(known: Mapping[str, Alert], seen: Iterable[Sighting], now: datetime, origin: str = OWN) -> dict[str, Alert]:
+def after_look(
+    known: Mapping[str, Alert], seen: Iterable[Sighting], now: datetime, origin: str = OWN, clear_after_s: float = CLEAR_AFTER_S
+) -> dict[str, Alert]:
     """Every alert of the book after a look; those that somebody else told of stay as they are."""
     book = dict(known)
     now_seen = {sighting.fingerprint: sighting for sighting in seen}
@@ -39,7 +41,7 @@ def after_look(known: Mapping[str, Alert], seen: Iterable[Sighting], now: dateti
         book[fingerprint] = _seen(known.get(fingerprint), sighting, now, origin)
     for fingerprint, alert in known.items():
         if fingerprint not in now_seen and alert.origin == origin:
-            book[fingerprint] = _missed(alert, now)
+            book[fingerprint] = _missed(alert, now, clear_after_s)
     return book
 
 
@@ -84,10 +86,10 @@ def _untold_end(alert: Alert | None) -> str | None:
     return "firing" if alert is not None and alert.told == "firing" else None
 
 
-def _missed(alert: Alert, now: datetime) -> Alert:
+def _missed(alert: Alert, now: datetime, clear_after_s: float) -> Alert:
     if alert.state == "pending":
         return replace(alert, state="resolved", resolved_at=now)
-    if alert.state == "firing" and now - alert.seen_at >= timedelta(seconds=CLEAR_AFTER_S):
+    if alert.state == "firing" and now - alert.seen_at >= timedelta(seconds=clear_after_s):
         return replace(alert, state="resolved", resolved_at=now)
     return alert
 
