@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 _log = logging.getLogger("millrace.telemetry")
 
-MOST_SERIES = 200
+MOST_SERIES = 1_000
 """Series of one metric that are shown; more would be a mistake in what is read, and are left out."""
 
 

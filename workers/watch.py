@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import ledger.alerts
-import ledger.desk
 import ledger.notices
 from config.fleet import Fleet, ServiceLevels
-from ledger import service_levels, watched
-from ledger.desk import Filter
+from ledger import audit, business, service_levels, watched
 from ledger.service_levels import Misses, Promise
 from ledger.session import Ledger, Session
 from telemetry.gauges import Reading
@@ -47,6 +45,11 @@ class Watch:
     fleet: Fleet
     lookout: Lookout
     alarm: BrokerAlarm | None = None
+
+    def chain(self) -> list[Reading]:
+        """Whether the audit chain verifies; reads all of it. Raises one of LedgerUnavailable."""
+        with self.ledger.read() as session:
+            return [Reading("millrace_audit_chain_broken", float(not audit.check(session).whole))]
 
     def read(self) -> list[Reading]:
         """All of it now. Raises one of LedgerUnavailable."""
@@ -105,8 +108,9 @@ def _in_the_way(session: Session, at: datetime) -> Iterable[Reading]:
 
 
 def _people(session: Session, fleet: Fleet, at: datetime) -> Iterable[Reading]:
-    for group in ledger.desk.groups(session, fleet.desk, Filter(overdue=True), at, ("owner",), MOST_OWNERS):
-        yield Reading("millrace_exceptions_overdue", group.count, {"owner": group.owner})
+    for owned in business.exceptions_by_owner(session, fleet.desk, at)[:MOST_OWNERS]:
+        yield Reading("millrace_exceptions_open", owned.count, {"owner": owned.owner})
+        yield Reading("millrace_exceptions_overdue", owned.overdue, {"owner": owned.owner})
     for action, count in watched.deeds(session):
         yield Reading("millrace_operator_deeds_total", count, {"action": action})
     firing = [alert.severity for alert in ledger.alerts.live(session) if alert.state == "firing"]
