@@ -13,7 +13,7 @@ FIGURES: Mapping[str, Figure] = {
     # Service levels: what was promised and how it was kept.
     "millrace_service_judged_total": Figure(
         "Orders, shipments and refunds judged when their promised time was over: kept, late or parked", ("flow", "result"),
-        wanted="service levels by flow; shipment confirmation success", total=True,
+        unit="things", wanted="service levels by flow; shipment confirmation success", total=True,
     ),
     "millrace_service_level_objective": Figure(
         "Part of a flow that must be kept", ("flow",), "ratio", "service levels",

@@ -23,6 +23,7 @@ from workers.notify.rules import PAGE, TICKET, Sighting
 PATH = "/alerts"
 MOST_BODY_BYTES = 1_048_576
 READ_WITHIN_S = 10
+LOOK_S = 0.1
 MOST_ALERTS = 200
 LONGEST = 300
 KEPT_LABELS = (
@@ -81,7 +82,7 @@ class Inbox:
         handler = type("_Bound", (_Request,), {"token": token.encode(), "take": staticmethod(take)})
         self._server = ThreadingHTTPServer((host, port), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="alerts-inbox", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK_S,), name="alerts-inbox", daemon=True)
         self._thread.start()
 
     @property

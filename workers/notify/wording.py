@@ -61,3 +61,10 @@ def _told(alert: Alert) -> dict[str, object]:
         "since": alert.first_at.isoformat(),
         **ended,
     }
+
+
+def trial_body(installation: str, now: datetime) -> dict[str, object]:
+    """A notice that only tries the way."""
+    told = {"id": "test", "labels": {}, "summary": "this is a test, nothing is wrong", "since": now.isoformat()}
+    data = {"installation": installation, "name": "MillraceTest", "severity": "ticket", "count": 1, "alerts": [told]}
+    return {"type": "alert.test", "timestamp": now.isoformat(), "data": data | {"runbook": "docs/alerts.md"}}

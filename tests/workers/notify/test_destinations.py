@@ -13,6 +13,7 @@ from adapters.wire.standard_webhooks import secret_bytes
 from config.nearest import ConfigError
 from config.settings import load_settings
 from tests.workers.notify.places import LOGIN, Hook, MailServer, a_notice, mail_server, web_hook
+from workers.notify import mail
 from workers.notify.destinations import destinations_of
 from workers.notify.mail import MailDestination, Server, server_of
 from workers.notify.webhook import WebhookDestination
@@ -41,14 +42,14 @@ def to(server: MailServer, password: str = LOGIN[1], *, ca_file: str | None = No
 def test_a_notice_is_mailed_over_tls_to_everybody_with_what_to_do(server: MailServer) -> None:
     said = to(server).send(a_notice())
 
-    ((envelope, mail),) = server.box.mails
-    text = str(mail.get_payload(decode=True).decode())  # type: ignore[union-attr]  # one plain part
+    ((envelope, letter),) = server.box.mails
+    text = str(letter.get_payload(decode=True).decode())  # type: ignore[union-attr]  # one plain part
     assert said == ""
     assert server.box.encrypted == [True]
     assert (envelope.mail_from, envelope.rcpt_tos) == ("millrace@example.com", list(TO))
-    assert mail["Subject"] == "[millrace production] FIRING MillraceUrgentBacklogOld: orders"
-    assert mail["Message-ID"] == f"<{'k' * 32}@example.com>"
-    assert mail["Auto-Submitted"] == "auto-generated"
+    assert letter["Subject"] == "[millrace production] FIRING MillraceUrgentBacklogOld: orders"
+    assert letter["Message-ID"] == f"<{'k' * 32}@example.com>"
+    assert letter["Auto-Submitted"] == "auto-generated"
     assert "orders: the oldest has waited 400 s" in text
     assert "docs/runbooks/queue-backlog.md" in text
     assert "millrace alerts ack 0123456789abcdef" in text
@@ -56,8 +57,9 @@ def test_a_notice_is_mailed_over_tls_to_everybody_with_what_to_do(server: MailSe
 
 @pytest.mark.parametrize("trouble", ["login", "certificate", "plain", "nobody", "message"])
 def test_what_a_mail_server_does_not_take_is_told_without_secrets_or_addresses(
-    server: MailServer, tmp_path: Path, trouble: str
+    server: MailServer, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mail, "TIMEOUT_S", 2)
     if trouble == "login":
         said = to(server, "canary-wrong").send(a_notice())
     elif trouble == "certificate":
