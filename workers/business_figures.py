@@ -10,7 +10,6 @@ from ledger import business, performance
 from ledger.business import Backlog, Stock
 from ledger.session import Ledger, Session
 from telemetry.gauges import Reading
-from workers.bootstrap import now
 from workers.watch import promises_of
 
 LATELY = timedelta(minutes=10)
@@ -18,9 +17,9 @@ A_DAY = timedelta(days=1)
 QUANTILES = (("0.5", "p50_s"), ("0.95", "p95_s"), ("0.99", "p99_s"))
 
 
-def business_of(opened: Ledger, fleet: Fleet) -> list[Reading]:
+def business_of(opened: Ledger, fleet: Fleet, at: datetime) -> list[Reading]:
     """Every business figure of `telemetry.figures`. Raises one of LedgerUnavailable."""
-    at, targets = now(), list(fleet.targets)
+    targets = list(fleet.targets)
     levels, domains = fleet.service_levels, load_topology().domains
     with opened.read() as session:
         return [

@@ -1,6 +1,6 @@
 """Runs the look at what is watched: every figure that metrics show and alerts are made of, by a few small reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +45,7 @@ class Watch:
     fleet: Fleet
     lookout: Lookout
     alarm: BrokerAlarm | None = None
+    now: Callable[[], datetime] = now
 
     def chain(self) -> list[Reading]:
         """Whether the audit chain verifies; reads all of it. Raises one of LedgerUnavailable."""
@@ -53,7 +54,7 @@ class Watch:
 
     def read(self) -> list[Reading]:
         """All of it now. Raises one of LedgerUnavailable."""
-        at = now()
+        at = self.now()
         with self.ledger.read() as session:
             found = [
                 *_service(session, self.fleet.service_levels, at),

@@ -41,7 +41,7 @@ class Watching:
         self._alarm = BrokerAlarm(api_url) if api_url else None
         watch = Watch(opened, fleet, self._lookout, self._alarm)
         self._watched = Kept(watch.read, WATCH_EVERY_S)
-        self._business = Kept(lambda: business_of(opened, fleet), BUSINESS_EVERY_S)
+        self._business = Kept(lambda: business_of(opened, fleet, now()), BUSINESS_EVERY_S)
         self._chain = Kept(watch.chain, CHAIN_EVERY_S)
         levels = fleet.service_levels
         self._notifier = Notifier(
