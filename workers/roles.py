@@ -79,7 +79,10 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     from workers.relay import Relay
     from workers.watching import Watching
 
-    measured = start_telemetry(settings, "relay", pages={"/scale": lambda: watching.scale()})
+    def scale() -> bytes:
+        return watching.scale()
+
+    measured = start_telemetry(settings, "relay", pages={"/scale": scale})
     context = build_context(settings, secrets, delivers=False)
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
     watching = Watching(settings, context.ledger, measured)
