@@ -67,7 +67,7 @@ class Notifier:
                 self._away.answers(self._now())
             except LedgerUnavailable as error:
                 emit(Name.ALERT_LOOK_FAILED, error=error)
-                self._away.silent(self._now(), time.monotonic())
+                self._ask_the_ledger()
             except Exception as error:  # noqa: BLE001  a fault of ours in a look must not end the relay's thread
                 emit(Name.ALERT_LOOK_FAILED, error=error)
             stop.wait(EVERY_S)
@@ -79,9 +79,16 @@ class Notifier:
             service_levels.judge(session, self._promises, now)
         self.look(now)
         self.send(now)
-        if self._rounds % CLEAN_EVERY == 0:
-            self._clean(now)
         self._rounds += 1
+        if self._rounds % CLEAN_EVERY == 1:
+            self._clean(now)
+
+    def _ask_the_ledger(self) -> None:
+        """Whether it is away: a statement may fail for other reasons, such as a right that is missing."""
+        try:
+            self._ledger.ping()
+        except LedgerUnavailable:
+            self._away.silent(self._now(), time.monotonic())
 
     def look(self, now: datetime) -> None:
         """Bring the book up to date with the figures of now, and write the notices that are due."""
