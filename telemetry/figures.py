@@ -55,7 +55,7 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "millrace_exceptions_open": Figure("Open exceptions", ("owner",), "cases", "exception queue volume"),
     "millrace_posting_latency_seconds": Figure(
-        "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "quantile"), "seconds",
+        "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "percentile"), "seconds",
         "order-to-ERP posting latency; fulfilment confirmation time; refund reconciliation cycle time",
     ),
     "millrace_posting_latency_samples": Figure("How many that is made of", ("flow",), "things", "order-to-ERP posting latency"),

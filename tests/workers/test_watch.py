@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+import ledger.business
 from canonical.outcome import Uncertain
 from config.fleet import ServiceLevels
 from ledger import service_levels
@@ -57,7 +58,10 @@ def test_business_figures_tell_what_waits_how_old_it_is_and_what_it_is_worth(wor
     (count,) = values(found, awaiting).values()
     (age_s,) = values(found, f"{awaiting}_oldest_age_seconds").values()
     assert {tuple(one.labels) for one in found if one.metric == awaiting} == {tuple(SHOP)}
-    assert count == 4
+    with world.ledger.read() as session:
+        (stock,) = ledger.business.orders_awaiting_posting(session, [TARGET])
+    assert count == stock.count == 4
+    assert stock.parked == 1
     assert values(found, f"{awaiting}_parked") == {tuple(SHOP.values()): 1}
     assert age_s == pytest.approx(2_400, abs=120)
     assert list(values(found, "millrace_money_awaiting_posting")) == [(*SHOP.values(), "USD")]
