@@ -9,7 +9,8 @@ from config.fleet import ServiceLevels
 from tests.deploy.queries import FOREIGN, RULES, grouped, promtool, rules, used
 from tests.docs.pages import ROOT, page
 from tests.metrics_shown import series
-from workers.notify.rules import LEDGER_AWAY
+from workers.notify.inbox import KEPT_LABELS
+from workers.notify.rules import LEDGER_AWAY, Rule
 from workers.notify.rules import RULES as OWN
 
 TESTS = ROOT / "deploy/prometheus/tests"
@@ -86,8 +87,7 @@ def test_an_alert_says_what_is_wrong_how_bad_it_is_and_what_to_do(name: str) -> 
 
 
 @pytest.mark.parametrize("own", OWN, ids=lambda own: own.name)
-def test_what_the_notifier_sees_by_itself_is_the_same_alert(own: object) -> None:
-    assert isinstance(own, type(OWN[0]))
+def test_what_the_notifier_sees_by_itself_is_the_same_alert(own: Rule) -> None:
     rule = ALERTS[own.name]
 
     assert rule["labels"]["severity"] == own.severity
@@ -96,6 +96,15 @@ def test_what_the_notifier_sees_by_itself_is_the_same_alert(own: object) -> None
     if own.metric != "millrace_service_level_burn":
         assert own.metric in used(rule["expr"])
         assert f"> {own.above:g}" in rule["expr"]
+
+
+@pytest.mark.parametrize("own", OWN, ids=lambda own: own.name)
+def test_both_tell_an_alert_apart_by_the_same_labels(own: Rule) -> None:
+    """One that the relay and Prometheus see is one alert in the book."""
+    labels = series()[own.metric] - own.where.keys()
+
+    assert grouped(ALERTS[own.name]["expr"]) == labels
+    assert labels <= set(KEPT_LABELS)
 
 
 def test_the_notifiers_own_alert_of_the_ledger_is_the_same_alert() -> None:
