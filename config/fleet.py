@@ -103,6 +103,17 @@ class Waits(Part):
     longest_retry_s: float = Field(default=3_600.0, gt=0)
 
 
+class ServiceLevels(Part):
+    """What is promised, from an event's acceptance to the target's answer, and how often it must be kept."""
+
+    order_creation_s: float = Field(default=900.0, gt=0)
+    shipment_confirmation_s: float = Field(default=1_800.0, gt=0)
+    refund_posting_s: float = Field(default=14_400.0, gt=0)
+    objective: float = Field(default=0.99, gt=0, lt=1, description="part of all that must be kept")
+    urgent_backlog_s: float = Field(default=300.0, gt=0, description="age of waiting class high that calls a person")
+    longest_backlog_s: float = Field(default=7_200.0, gt=0, description="age of anything waiting that calls a person")
+
+
 FailureClassName = Literal["malformed", "rejected", "exhausted", "poison", "defect", "orphan"]
 Pattern = Annotated[str, Field(pattern=r"^([^*]+\*?|\*)$")]
 """A word, or the beginning of one followed by ``*``."""
@@ -129,6 +140,7 @@ class Fleet(Part):
     pools: dict[Name, Pool]
     weights: dict[str, FamilyWeights] = {}
     waits: Waits = Waits()
+    service_levels: ServiceLevels = ServiceLevels()
     desk: tuple[DeskRule, ...] = ()
 
     @model_validator(mode="after")

@@ -62,6 +62,15 @@ class Settings(BaseSettings):
     metrics_dir: str = Field(default="", description="set by a prefork worker for its processes; leave it empty")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console", "auto"] = "auto"
+    notify_email_to: str = Field(default="", description="addresses that alerts go to, with commas between")
+    notify_email_from: str = ""
+    notify_smtp_url: SecretStr = Field(default=SecretStr(""), description="smtps://user:password@host or smtp:// with STARTTLS")
+    notify_webhook_urls: SecretStr = Field(default=SecretStr(""), description="URLs that alerts go to, with commas between")
+    notify_webhook_secret: SecretStr = Field(default=SecretStr(""), description="whsec_..., signs them")
+    notify_repeat_s: float = Field(default=14_400.0, gt=0, description="an alert that lasts is told again")
+    notify_inbox_host: str = "127.0.0.1"
+    notify_inbox_port: int = Field(default=0, ge=0, le=65_535, description="takes Alertmanager's webhooks; 0: closed")
+    notify_inbox_token: SecretStr = Field(default=SecretStr(""), description="bearer token that Alertmanager must send")
     sentry_dsn: SecretStr = SecretStr("")
     otel_endpoint: str = ""
 

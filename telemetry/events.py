@@ -68,6 +68,12 @@ class Name(StrEnum):
     # The console.
     CONSOLE_REQUEST_FAILED = "console.request.failed"
 
+    # Alerts: what is wrong, and who was told.
+    ALERT_LOOK_FAILED = "alert.look.failed"
+    ALERT_TELL_DONE = "alert.tell.done"
+    ALERT_SEND_DONE = "alert.send.done"
+    ALERT_SEND_FAILED = "alert.send.failed"
+
     # What everything stands on.
     BROKER_CONNECTION_LOST = "broker.connection.lost"
     BROKER_CONNECTION_RESTORED = "broker.connection.restored"

@@ -136,5 +136,6 @@ def test_nothing_is_reached_that_is_not_named() -> None:
         for name, spec in policies.items()
         if any({"port": 443, "protocol": "TCP"} in rule["ports"] for rule in spec.get("egress", []))
     }
-    assert out == {"targets"}
+    assert out == {"targets", "notices"}
+    assert policies["notices"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "relay"}
     assert policies["targets"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "worker-deliver"}

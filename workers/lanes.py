@@ -71,6 +71,11 @@ class Lookout:
         self._broker = Connection(broker_url, connect_timeout=_BROKER_WAIT_S) if broker_url else None
         self.away: list[str] = []
 
+    @property
+    def shares_limits(self) -> bool:
+        """Whether the fleet has a shared limiter at all."""
+        return self._client is not None
+
     def close(self) -> None:
         """Close every connection but the ledger's."""
         if self._client is not None:

@@ -4,7 +4,6 @@ A role's own parts are imported where it starts: a relay need not wait for Celer
 """
 # ruff: noqa: PLC0415
 
-import json
 import os
 import shutil
 import signal
@@ -29,7 +28,7 @@ from routing import declare, names
 from routing.topology import Topology, build_topology
 from tasks.context import Context
 from tasks.marking import Marking
-from telemetry import Name, backlog, emit, lanes, logs, metrics
+from telemetry import Name, emit, logs, metrics
 from telemetry.pages import Page
 from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 from workers.collector import collect_seldom
@@ -79,31 +78,27 @@ def stop_on_signals() -> threading.Event:
 
 
 def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = None) -> None:
-    """Sweep and run the failure desk's jobs until a signal comes; also tells the backlog to Prometheus."""
+    """Sweep, run the failure desk's jobs and watch until a signal comes; tells figures to Prometheus and alerts to people."""
     from workers.jobs import JobRunner
-    from workers.lane_metrics import backlog_of, lanes_of
-    from workers.lanes import Lookout
     from workers.relay import Relay
-    from workers.scaling import as_json, pool_signals
+    from workers.watching import Watching
 
     def scale() -> bytes:
-        return json.dumps(as_json(pool_signals(settings.fleet, lookout, settings.scale_drain_within_s))).encode()
+        return watching.scale()
 
     measured = start_telemetry(settings, "relay", pages={"/scale": scale})
     context = build_context(settings, secrets, delivers=False)
-    lookout = Lookout(settings.fleet, context.ledger, redis_url=settings.redis_url.get_secret_value())
-    measured.show(backlog.backlog_collector(lambda: backlog_of(context.ledger, settings.fleet.families)))
-    measured.show(lanes.lanes_collector(lambda: lanes_of(lookout, settings.fleet.families)))
     relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
-    jobs = JobRunner(context)
+    watching = Watching(settings, context.ledger, measured)
     keeper = _peak_keeper(settings, context)
+    beside = {"jobs": JobRunner(context).run, "peaks": keeper.run, "watching": watching.run}
 
     def run(stop: threading.Event) -> None:
-        beside = [threading.Thread(target=one.run, args=(stop,), name=name) for one, name in ((jobs, "jobs"), (keeper, "peaks"))]
-        for thread in beside:
+        threads = [threading.Thread(target=loop, args=(stop,), name=name) for name, loop in beside.items()]
+        for thread in threads:
             thread.start()
         relay.run(stop)
-        for thread in beside:
+        for thread in threads:
             thread.join(30)
 
     _until_stopped("relay", context, run, ready_file)

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from ledger import desk_schema, move_schema, peak_schema, runbook_schema  # noqa: F401  their tables are part of the shape
+# their tables are part of the shape
+from ledger import desk_schema, move_schema, peak_schema, runbook_schema, watch_schema  # noqa: F401
 from ledger.schema import metadata
 
 connection = context.config.attributes["connection"]

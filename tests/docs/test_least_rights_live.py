@@ -11,18 +11,25 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+import ledger.alerts
 import ledger.controls
 from adapters.throttle.base import Ask, Denied, Granted, Limit
 from adapters.throttle.redis import RedisThrottle, connect
 from canonical.outcome import Uncertain
+from config.fleet import ServiceLevels
 from ledger import migrate
 from ledger.actions import Actor
 from ledger.failures import FailureKey
 from ledger.session import Ledger
 from tasks.replay import retry
+from telemetry.gauges import Reading
 from tests.docs.pages import page
-from tests.documents import a_return, a_shipment, an_order
+from tests.documents import a_return, a_shipment, an_order, at
 from tests.tasks.world import a_world
+from workers.notify.book import Manners
+from workers.notify.destinations import Destinations
+from workers.notify.notifier import Notifier
+from workers.watch import promises_of
 
 
 @pytest.fixture
@@ -62,6 +69,25 @@ def test_the_processes_work_with_the_rights_of_the_page(app_url: str) -> None:
             "shipment.create",
             "return.create",
         }
+
+
+def test_the_relay_watches_and_forgets_with_the_rights_of_the_page(app_url: str) -> None:
+    opened, seen = Ledger(app_url), Reading("millrace_dead_letters_recent", 1)
+    clock = [at(0)]
+    promises = promises_of(ServiceLevels())
+    one = Notifier(
+        opened, lambda: (seen,), Destinations({}), promises=promises, bounds={}, installation="test", manners=Manners(),
+        now=lambda: clock[0],
+    )  # fmt: skip
+
+    one.round()
+    clock[0] = at(60)
+    one.round()
+
+    with opened.read() as session:
+        (alert,) = ledger.alerts.listed(session, 10, resolved=True)
+    opened.close()
+    assert (alert.name, alert.state, alert.told) == ("MillraceDeadLetters", "firing", "firing")
 
 
 @pytest.mark.parametrize(

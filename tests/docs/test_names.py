@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from config.settings import PREFIX, SECRET_PREFIX, Settings
-from telemetry import backlog, lanes, metrics
 from telemetry.events import Name
 from tests.docs.pages import ROOT, Page, pages
+from tests.metrics_shown import shown
 
 every_page = pytest.mark.parametrize("of", pages(), ids=lambda of: of.name)
 FOLDERS = "adapters|bench|canonical|config|docs|ledger|requirements|routing|setup|tasks|telemetry|tests|workers|deploy"
@@ -16,11 +16,7 @@ _PATH = re.compile(rf"(?:{FOLDERS})/[\w./*-]*|[\w.-]+\.(?:md|yml|yaml|toml|lock)
 NOT_OURS = {"fleet.toml", "topology.toml", "settings.toml", "items.csv", "rabbitmq.conf"}
 """Files that an operator writes, or that are named by their last part only."""
 
-METRICS = {spec.name for spec in (*metrics._COUNTERS.values(), *metrics._SECONDS.values())} | {
-    "millrace_dropped_fields_total",
-    *(gauge.name for gauge in backlog._gauges()),
-    *(gauge.name for gauge in lanes._gauges().values()),
-}
+METRICS = set(shown())
 
 
 @every_page

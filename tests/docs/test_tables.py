@@ -11,10 +11,11 @@ from config import fleet
 from config.limits import LimitTable
 from config.settings import PREFIX, Settings
 from config.topology import load_topology
-from telemetry import backlog, lanes, metrics
 from telemetry.events import Name
+from telemetry.figures import FIGURES
 from telemetry.logs import level_of
 from tests.docs.pages import ROOT, page
+from tests.metrics_shown import shown as every_metric
 
 OPERATE = page("docs/operate.md")
 FLEET_TABLES: dict[str, type[BaseModel]] = {
@@ -27,6 +28,7 @@ FLEET_TABLES: dict[str, type[BaseModel]] = {
     "weights": fleet.FamilyWeights,
     "desk": fleet.DeskRule,
     "waits": fleet.Waits,
+    "service_levels": fleet.ServiceLevels,
 }
 
 
@@ -68,14 +70,20 @@ def test_every_key_of_the_fleet_file_is_told_with_its_default() -> None:
     }
 
 
-def test_every_metric_is_told_with_its_labels() -> None:
-    told = {code(name): {label for label in code(labels).split(", ") if label} for name, labels, _ in OPERATE.table("Metrics")}
+def test_every_metric_is_told_with_its_type_and_labels() -> None:
+    tables = [row for heading in ("Business", "Watched", "Events and lanes") for row in page("docs/metrics.md").table(heading)]
+    told = {code(name): (type_, {x for x in code(labels).split(", ") if x}) for name, type_, labels, *_ in tables}
 
-    specs = [*metrics._COUNTERS.values(), *metrics._SECONDS.values()]
-    wanted = {spec.name: set(spec.label_names) for spec in specs} | {"millrace_dropped_fields_total": set()}
-    gauges = [*backlog._gauges(), *lanes._gauges().values()]
-    wanted |= {gauge.name: set(gauge._labelnames) for gauge in gauges}
-    assert told == wanted
+    assert told == {one.name: (one.type, set(one.labels)) for one in every_metric().values()}
+    assert all(unit and meaning for _, _, _, unit, meaning, _ in tables)
+
+
+def test_a_figure_is_told_to_answer_what_the_code_says() -> None:
+    tables = [row for heading in ("Business", "Watched") for row in page("docs/metrics.md").table(heading)]
+
+    assert {code(name): (unit, answers) for name, _, _, unit, _, answers in tables} == {
+        name: (figure.unit, figure.wanted) for name, figure in FIGURES.items()
+    }
 
 
 def test_every_log_event_is_told_with_its_level() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from kombu import Connection
 
 from adapters.erps.netsuite.keys import order_key
 from ledger.crossrefs import CrossRef
@@ -15,6 +16,7 @@ from tests.fleet.running import TestFleet, a_fleet
 from tests.fleet.shopify import an_order
 from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
+from tests.workers.notify.places import web_hook
 from workers.local.service import free_port
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
@@ -74,6 +76,34 @@ def test_a_forked_process_is_counted_by_its_worker_and_the_relay_tells_the_scale
     }
     wait_until(lambda: counted(scrape(f"http://127.0.0.1:{port}/metrics"), "millrace_prepared_total") == 5, 20)
     assert counted(scrape(f"{fleet.running.urls['receiver']}/metrics"), "millrace_accepted_total") == 5
+
+
+def test_the_relay_shows_the_business_and_tells_people_of_a_dead_letter(fleet: TestFleet, rabbit: Rabbit) -> None:
+    port = free_port()
+    with web_hook() as hook:
+        fleet.kill("relay")
+        fleet.running.environment |= {
+            "MILLRACE_METRICS_PORT": str(port),
+            "MILLRACE_NOTIFY_WEBHOOK_URLS": hook.url,
+            "MILLRACE_NOTIFY_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        }
+        fleet.start_again("relay", "relay")
+        fleet.shop.send("orders/create", an_order(1))
+        fleet.shop.send("orders/create", an_order(2) | {"currency": "NO-CURRENCY"})
+        fleet.wait_for_states({"done": 1})
+        with Connection(rabbit.url) as connection:
+            connection.Producer().publish(b"no task", exchange="", routing_key="orders.high", content_type="text/plain")
+        told = wait_until(lambda: [json.loads(body) for _, _, body in hook.posts], 60, "people are told")
+
+    text = scrape(f"http://127.0.0.1:{port}/metrics")
+    assert [(one["type"], one["data"]["name"], one["data"]["runbook"]) for one in told] == [
+        ("alert.firing", "MillraceDeadLetters", "docs/runbooks/poison-flood.md")
+    ]
+    assert 'millrace_business_backlog{channel="shopify",domain="orders",stage="parked",target=""} 1.0' in text
+    assert counted(text, "millrace_posting_latency_samples") == 1
+    assert counted(text, "millrace_completion_ratio") > 0
+    for readable in ("figures", "backlog", "lanes"):
+        assert counted(text, f"millrace_{readable}_readable") == 1
 
 
 def test_one_correlation_id_leads_from_the_webhook_to_the_erp_document_and_back(fleet: TestFleet) -> None:

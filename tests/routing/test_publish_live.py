@@ -16,7 +16,9 @@ from routing.declare import declare
 from routing.letters import Letter
 from routing.publish import CONFIRM_WAIT_S, READ_TIMEOUT_S, BrokerPublisher
 from routing.topology import build_topology
+from telemetry import Name, bus
 from tests.live import Rabbit, broker_api, wait_until
+from workers.broker_alarm import BrokerAlarm
 from workers.local.packages import program
 from workers.local.rabbitmq import start_rabbitmq
 from workers.local.service import Service
@@ -117,6 +119,34 @@ def test_a_broker_that_takes_nothing_is_given_up_in_bounded_time(own_broker: Ser
     assert took_s < BOUND_S
     wait_until(lambda: publisher.publish([a_letter(3)]), deadline_s=30)
     publisher.close()
+
+
+@pytest.mark.live
+def test_the_relay_sees_an_alarm_come_and_go_and_tells_of_both_once(own_broker: Service) -> None:
+    told: list[Name] = []
+    bus.attach(
+        "test", lambda event: told.append(event.name), wants={Name.BROKER_ALARM_SEEN: None, Name.BROKER_ALARM_CLEARED: None}
+    )
+    alarm = BrokerAlarm(f"{own_broker.console_url}/api/")
+    before = alarm.look()
+
+    with in_trouble(own_broker, "alarm"):
+        seen = wait_until(alarm.look, 20)
+        again = alarm.look()
+    wait_until(lambda: not alarm.look(), 20)
+    bus.detach("test")
+    alarm.close()
+
+    assert before == ""
+    assert seen == again == "an alarm of memory or disk is in effect"
+    assert told == [Name.BROKER_ALARM_SEEN, Name.BROKER_ALARM_CLEARED]
+
+
+def test_a_broker_that_is_not_there_is_an_alarm_too() -> None:
+    alarm = BrokerAlarm("http://nobody:canary@127.0.0.1:1/api/")
+
+    assert alarm.look() == "its management API does not answer"
+    alarm.close()
 
 
 class in_trouble:  # noqa: N801  reads as a sentence in the with statement

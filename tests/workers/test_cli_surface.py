@@ -20,6 +20,7 @@ NOUNS = {
     "weights",
     "lanes",
     "peak",
+    "alerts",
     "audit",
     "reprioritize",
     "console",

@@ -1,5 +1,6 @@
 """Live: Flower shows and steers real workers on a real broker, for those who have the login, inside the topology."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,19 @@ def test_workers_their_queues_and_tasks_are_shown(workers: Workers, flower: Flow
     tasks = wait_until(shown, 20, "tasks shown")
     lengths = wait_until(lambda: _empty(flower.get("/api/queues/length")), 20, "the queue shown empty")
     page = flower.ask("GET", "/broker").text
+    feed = flower.ask("GET", "/metrics").text
 
     assert known["stats"]["pool"]["max-concurrency"] == 2
     assert {one["name"] for one in known["active_queues"]} == {q for q in field.topology.work_queues if q.startswith(f"{LANE}.")}
     assert {(t["name"], t["args"]) for t in tasks} == {("deliver", "order/shopify/1001")}
     assert QUEUE in lengths
     assert QUEUE in page
+    assert f'flower_worker_online{{worker="{worker.name}"}} 1.0' in feed
+    assert re.search(
+        rf'^flower_events_total{{task="deliver",type="task-succeeded",worker="{worker.name}"}} [1-9]', feed, re.MULTILINE
+    )
+    assert "flower_task_runtime_seconds_bucket" in feed
+    assert "flower_worker_number_of_currently_executing_tasks" in feed
 
 
 def test_growing_and_shrinking_change_the_pool_and_what_is_fetched(workers: Workers, flower: FlowerProcess) -> None:

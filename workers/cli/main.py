@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
+from workers.cli.alert_commands import alerts
 from workers.cli.audit_commands import audit
 from workers.cli.case_commands import add_case_commands
 from workers.cli.config_commands import config
@@ -53,6 +54,7 @@ app.add_typer(reprioritize, name="reprioritize")
 app.add_typer(console, name="console")
 app.add_typer(peak, name="peak")
 app.add_typer(runbook, name="runbook")
+app.add_typer(alerts, name="alerts")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

@@ -1,0 +1,98 @@
+"""Names the figures that the relay reads from the ledger, in the words of the business; nothing else of it is shown.
+
+``wanted`` is what docs/metrics.md says of the requirement a figure answers.
+"""
+
+from collections.abc import Mapping
+
+from telemetry.gauges import Figure
+
+READABLE = "millrace_figures_readable"
+
+FIGURES: Mapping[str, Figure] = {
+    # Service levels: what was promised and how it was kept.
+    "millrace_service_judged_total": Figure(
+        "Orders, shipments and refunds judged when their promised time was over: kept, late or parked", ("flow", "result"),
+        unit="things", wanted="service levels by flow; shipment confirmation success", total=True,
+    ),
+    "millrace_service_level_objective": Figure(
+        "Part of a flow that must be kept", ("flow",), "ratio", "service levels",
+    ),
+    "millrace_service_level_burn": Figure(
+        "How fast the budget of misses burns: above 1 a person is called (fast) or told (slow)", ("flow", "pace"), "ratio",
+        "service levels",
+    ),
+    # What is on its way, in the words of the business. A channel is a source of the fleet file.
+    "millrace_orders_awaiting_posting": Figure(
+        "Orders that were told and are not at the ERP yet", ("channel", "target", "class"), "orders",
+        "orders awaiting ERP posting",
+    ),
+    "millrace_orders_awaiting_posting_parked": Figure(
+        "Those of them that need a person", ("channel", "target", "class"), "orders", "orders awaiting ERP posting",
+    ),
+    "millrace_orders_awaiting_posting_oldest_age_seconds": Figure(
+        "Time since the oldest of them was told", ("channel", "target", "class"), "seconds", "orders awaiting ERP posting",
+    ),
+    "millrace_money_awaiting_posting": Figure(
+        "Totals of the oldest of them, in units of their currency", ("channel", "target", "class", "currency"), "currency",
+        "orders awaiting ERP posting",
+    ),
+    "millrace_business_backlog": Figure(
+        "What stands in a stage: accepted, waiting, prepared, posting, retrying, uncertain, parked",
+        ("channel", "domain", "target", "stage"), "things", "transaction status by channel, order type, integration dependency",
+    ),
+    "millrace_business_backlog_oldest_age_seconds": Figure(
+        "Time since the channel told the oldest of them", ("channel", "domain", "target", "stage"), "seconds",
+        "backlog ageing in business terms",
+    ),
+    "millrace_shipments_not_reconciled": Figure(
+        "Shipments past their promised time that the ERP does not know", ("channel", "target", "class"), "shipments",
+        "shipments not reconciled",
+    ),
+    "millrace_refunds_not_in_finance": Figure(
+        "Returns and refunds past their promised time that are not posted", ("channel", "target", "class"), "refunds",
+        "refunds not yet in finance",
+    ),
+    "millrace_exceptions_open": Figure("Open exceptions", ("owner",), "cases", "exception queue volume"),
+    "millrace_posting_latency_seconds": Figure(
+        "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "percentile"), "seconds",
+        "order-to-ERP posting latency; fulfilment confirmation time; refund reconciliation cycle time",
+    ),
+    "millrace_posting_latency_samples": Figure("How many that is made of", ("flow",), "things", "order-to-ERP posting latency"),
+    "millrace_completion_ratio": Figure(
+        "Part of what was told within a day that is done", ("domain",), "ratio", "business process completion %",
+    ),
+    "millrace_exception_ratio": Figure(
+        "Part of what was told within a day that needs a person", ("domain",), "ratio", "order and fulfilment exception rate",
+    ),
+    "millrace_replay_rows": Figure(
+        "Rows given back to work within a day: done, failed again, under way", ("state",), "rows", "replay queues",
+    ),
+    "millrace_replay_success_ratio": Figure("Part of those that ended which are done", (), "ratio", "replay success rate"),
+    # What stands in the way.
+    "millrace_outbox_rows": Figure("Rows whose message the broker has not confirmed", ("stage",), "rows", "message lag"),
+    "millrace_outbox_oldest_age_seconds": Figure("Age of the oldest of them", ("stage",), "seconds", "message lag"),
+    "millrace_uncertain_rows": Figure("Effects in doubt: the answer was lost", ("target",), "rows", "failed transactions"),
+    "millrace_uncertain_oldest_age_seconds": Figure(
+        "Time since the oldest of them was accepted", ("target",), "seconds", "failed transactions",
+    ),
+    "millrace_dead_letters_recent": Figure("Messages dead-lettered within an hour", (), "messages", "failed transactions"),
+    "millrace_poison_recent": Figure("Rows parked as poison within ten minutes", (), "rows", "failed transactions"),
+    "millrace_exceptions_overdue": Figure(
+        "Exceptions past the time their owner had", ("owner",), "cases", "exception ownership and escalation",
+    ),
+    "millrace_lane_held_by_hand": Figure("1 while an operator's pause holds the lane", ("family",), "1", "queue depth"),
+    "millrace_lane_throttled_share": Figure(
+        "Part of a target's answers of the last minute that were throttle answers", ("target",), "ratio", "API rate-limit events",
+    ),
+    "millrace_limiter_unshared": Figure(
+        "1 while the shared limiter is out of reach and workers keep to their safe shares", (), "1", "API rate-limit incidents",
+    ),
+    "millrace_broker_alarm": Figure("1 while the broker refuses to take messages or does not answer", (), "1", "message lag"),
+    "millrace_audit_chain_broken": Figure("1 when the chain of deeds does not verify", (), "1", "audit logging"),
+    "millrace_operator_deeds_total": Figure(
+        "Deeds of operators", ("action",), "deeds", "manual intervention", total=True,
+    ),
+    "millrace_alerts_firing": Figure("Alerts in the notifier's book that fire", ("severity",), "alerts", "service escalations"),
+    "millrace_notices": Figure("Notices of alerts: waiting, sent or failed", ("state",), "notices", "service escalations"),
+}  # fmt: skip
