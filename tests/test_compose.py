@@ -13,11 +13,12 @@ from typer.core import TyperGroup
 from config.settings import PREFIX, SECRET_PREFIX, Settings, load_secrets, load_settings
 from tests.compose_file import ROOT, read_compose
 from workers.cli.main import app
+from workers.console.users import matches
 from workers.pools import STOP_WAIT_S
 
 COMPOSE = read_compose()
 OWN = {name: service for name, service in COMPOSE.services.items() if service.own}
-ROLES = {"migrate", "receiver", "relay", "recorder", "worker-prepare", "worker-deliver", "flower", "sandbox"}
+ROLES = {"migrate", "receiver", "relay", "recorder", "worker-prepare", "worker-deliver", "console", "flower", "sandbox"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
@@ -41,7 +42,7 @@ def test_every_command_is_one_of_ours_with_options_it_has(name: str) -> None:
     for words in OWN[name].lines():
         assert words[0] == "millrace"
         command, rest, context = root, words[1:], typer.Context(root)
-        while isinstance(command, TyperGroup):
+        while isinstance(command, TyperGroup) and not rest[0].startswith("-"):
             found = command.get_command(context, rest[0])
             assert found is not None, words
             command, rest = found, rest[1:]
@@ -92,6 +93,8 @@ def test_the_secrets_that_are_made_are_those_that_are_mounted_and_fit_together(s
     broker, api = urlsplit(made["broker_url"]), urlsplit(made["broker_api_url"])
     login = dict(line.split(" = ") for line in made["rabbitmq_login.conf"].splitlines())
 
+    # The console's password is for a person; the console has its hash.
+    assert matches(made.pop("console_password"), made["console_users"].rpartition(":")[2])
     assert set(made) == {Path(secret.file).name for secret in COMPOSE.secrets.values()}
     assert again.stderr == b""
     assert {(url.username, url.password) for url in (broker, api)} == {(login["default_user"], login["default_pass"])}
@@ -124,6 +127,7 @@ def test_only_loopback_is_offered_on_the_machine() -> None:
 
     assert offered == {
         "receiver": [("127.0.0.1", "8700")],
+        "console": [("127.0.0.1", "8760")],
         "flower": [("127.0.0.1", "8755")],
         "rabbitmq": [("127.0.0.1", "15672")],
     }

@@ -17,7 +17,7 @@ from workers.local.service import free_port
 
 BIN = Path(sys.executable).parent
 READY_S, STOP_S = 60, 30
-WORKING = ["receiver", "relay", "recorder", "worker-prepare", "worker-deliver", "flower", "sandbox"]
+WORKING = ["receiver", "relay", "recorder", "worker-prepare", "worker-deliver", "console", "flower", "sandbox"]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def secrets(rabbit: Rabbit, postgres_url: str, redis_url: str, tmp_path: Path) -
 def on_this_machine(secrets: Path, place: Path) -> Compose:
     """The file as it stands, with paths and ports of this machine in place of a container's."""
     place.mkdir()
-    ports = {port: str(free_port()) for port in ("8700", "8755", "8790", "9100")}
+    ports = {port: str(free_port()) for port in ("8700", "8755", "8760", "8790", "9100")}
     paths = {"/run/secrets/": f"{secrets}/", "/etc/millrace/": f"{ROOT / 'config'}/", "/tmp": str(place), "0.0.0.0": "127.0.0.1"}
     return read_compose(ports | {"http://sandbox:": "http://127.0.0.1:"} | paths)
 

@@ -7,14 +7,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
+from queue import Queue
 from urllib.parse import urlencode
 
 from config.settings import Settings, load_settings
 from ledger.audit import Wanted, find
 from ledger.chain import Link
-from tests.live import wait_until
 from tests.tasks.world import World, a_world
 from workers.console.app import ALL_PAGES, Console, build_console
 from workers.console.desk import Desk
@@ -144,30 +143,19 @@ def _settings(ledger_url: str, users: Path, more: Mapping[str, object]) -> Setti
 
 @contextmanager
 def _serving(console: Console, port: int, bounds: Bounds) -> Iterator[None]:
-    loop, stop, open_now = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    failed: list[BaseException] = []
+    began: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
 
-    def run() -> None:
-        try:
-            asyncio.set_event_loop(loop)
-            loop.run_until_complete(served(console, "127.0.0.1", port, stop, open_now.set, bounds))
-        except BaseException as error:
-            failed.append(error)
-            raise
-        finally:
-            loop.close()
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        await served(console, "127.0.0.1", port, stop, lambda: began.put((loop, stop)), bounds)
 
-    thread = threading.Thread(target=run, name="console server")
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="console server")
     thread.start()
     try:
-        wait_until(lambda: open_now.is_set() or failed, 20, "the console's start")
+        loop, stop = began.get(timeout=20)
         yield
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(20)
         assert not thread.is_alive()
-
-
-def later(moment: datetime, seconds: float) -> datetime:
-    """So much later."""
-    return moment + timedelta(seconds=seconds)

@@ -35,10 +35,10 @@ class Ended:
         return json.loads(self.out)
 
 
-def millrace(*words: str, **settings: str) -> Ended:
+def millrace(*words: str, input: str | None = None, **settings: str) -> Ended:  # noqa: A002  as subprocess calls it
     """Run a command in this process with no setting but those given (``LEDGER_URL="..."``) and the fleet's secrets."""
     runner = CliRunner()
-    done = runner.invoke(app, list(words), env=_environment(settings))
+    done = runner.invoke(app, list(words), input, env=_environment(settings))
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Ended(done.exit_code, done.stdout, done.stderr)

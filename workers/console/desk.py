@@ -5,13 +5,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context as TemplateContext
 from markupsafe import Markup
 
+import ledger.peaks
 from config.fleet import Fleet
 from config.settings import Settings
 from tasks.context import Context
@@ -78,13 +78,9 @@ class Desk:
 
 
 def _peak_in_force(desk: Desk) -> str | None:
-    if find_spec("ledger.peaks") is None:
-        return None
-    from importlib import import_module  # noqa: PLC0415  as above: it need not be there
-
     with desk.context.ledger.read() as session:
-        found = import_module("ledger.peaks").in_force(session)
-    return None if found is None else str(found.name)
+        found = ledger.peaks.in_force(session)
+    return None if found is None else found.name
 
 
 def _environment(desk: Desk) -> Environment:

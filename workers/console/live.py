@@ -75,12 +75,12 @@ class Hub:
                 seen = dict.fromkeys(feeds, 0)
                 while not self._closing:
                     if not alive():
-                        yield ServerSentEvent("the session has ended", event=END)
+                        yield ServerSentEvent("the session has ended", event=END, sep="\n")
                         return
                     for name, feed in feeds.items():
                         if feed.version > seen[name]:
                             seen[name] = feed.version
-                            yield ServerSentEvent(feed.html, event=name)
+                            yield ServerSentEvent(feed.html, event=name, sep="\n")
                     await self._wait_for_more(feeds, seen)
         finally:
             self._streams[session_id] -= 1

@@ -20,6 +20,7 @@ from workers.console.desk import Desk
 from workers.console.users import Users, read_users
 
 STOP_WITHIN_S = 3.0
+LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ async def served(console: Console, host: str, port: int, stop: asyncio.Event, re
     """Serve until ``stop``; ``ready`` is called once the port is open. The console is closed afterwards."""
     server = _server(console, host, port, bounds)
     serving = asyncio.ensure_future(server.serve())
-    asyncio.get_running_loop().call_soon(ready)
+    if await _listens(host, port, serving):
+        ready()
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     await console.close()
@@ -80,6 +82,20 @@ async def served(console: Console, host: str, port: int, stop: asyncio.Event, re
     await asyncio.wait((serving,), timeout=STOP_WITHIN_S)
     if not stop.is_set():
         serving.result()
+
+
+async def _listens(host: str, port: int, serving: "asyncio.Future[None]") -> bool:
+    """Waits until the port takes connections: the server opens it in a thread of its own and tells nobody."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  what is listened on is not chosen here
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(reached, port)
+        except OSError:
+            await asyncio.sleep(LOOK_S)
+        else:
+            writer.close()
+            return True
+    return False
 
 
 def _server(console: Console, host: str, port: int, bounds: Bounds) -> Server:

@@ -107,7 +107,7 @@ def checked_name(name: str) -> str:
 def checked_role(role: str) -> Role:
     """Raises ValueError naming the nearest role."""
     if role not in set(Role):
-        raise ValueError(f"no role {role!r}; {hint(role, list(Role))}")
+        raise ValueError(f"no role {role!r}; {hint(role, [str(one) for one in Role])}")
     return Role(role)
 
 
