@@ -140,9 +140,9 @@ def _orders(rows: Sequence[Backlog], money: Sequence[ledger.business.Money], now
         by_currency[one.currency] += one.amount
     valued = sum(one.orders for one in money)
     if by_currency:
-        notes.append(retail.sums(by_currency) + (f" in the oldest {valued:,}" if valued < total else ""))
+        notes.append(retail.sums(by_currency) + (f" in {valued:,} of them" if valued < total else ""))
     if parked:
-        notes.append(f"{retail.plural(parked, 'order')} of them {'needs' if parked == 1 else 'need'} a person")
+        notes.append(_stuck(parked))
     return Tile("Orders awaiting ERP posting", retail.counted(total, more), "bad" if parked else "warn", tuple(notes), "/failures")
 
 
@@ -153,15 +153,19 @@ def _reservations(domains: Sequence[str]) -> Tile:
 
 
 def _late(title: str, rows: Sequence[Stock], after: timedelta, noun: str, now: datetime) -> Tile:
-    limit = span(after.total_seconds())
+    limit = retail.about(after)
     if not rows:
         return Tile(title, "0", "good", (f"Every {noun} told more than {limit} ago is at the ERP.",))
     total, more = sum(row.count for row in rows), any(row.more for row in rows)
     parked = sum(row.parked for row in rows)
     notes = [f"told more than {limit} ago; oldest {retail.since(min(row.oldest_at for row in rows), now)}"]
     if parked:
-        notes.append(f"{retail.plural(parked, noun)} of them {'needs' if parked == 1 else 'need'} a person")
+        notes.append(_stuck(parked))
     return Tile(title, retail.counted(total, more), "bad" if parked else "warn", tuple(notes), "/failures" if parked else "")
+
+
+def _stuck(parked: int) -> str:
+    return f"{parked:,} of them {'needs' if parked == 1 else 'need'} a person"
 
 
 def _exceptions(owned: Sequence[Owned], now: datetime) -> Tile:
@@ -205,7 +209,8 @@ def _replays(told: ledger.performance.Replays) -> Tile:
 
 
 def _lane_alarms(views: Looked) -> list[Alarm]:
-    found = [Alarm("bad", away, "Figures below are what the ledger knows; see docs/operate.md", "/lanes") for away in views.away]
+    known = "The figures below are what the ledger knows; limits and rates are missing"
+    found = [Alarm("warn", away[:1].upper() + away[1:], known, "/lanes") for away in views.away]
     for lane in views.lanes:
         link = f"/lanes/{lane.lane}"
         if lane.state.word == "paused":

@@ -1,7 +1,7 @@
 """Runs the retail words of the pages: names of stages and operations, money, shares, ages of moments."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from workers.console.words import count, span
@@ -32,6 +32,18 @@ OPERATIONS: Mapping[str, str] = {
     "shipment.create": "Post the shipment",
     "shipment.update": "Change the shipment",
     "return.create": "Post the refund",
+}
+STATES: Mapping[str, str] = {
+    "ready": "ready to post",
+    "queued": "ready to post",
+    "claimed": "posting now",
+    "retrying": "retrying",
+    "waiting": "waits for what is before it",
+    "deferred": "put off",
+    "parked": "needs a person",
+    "done": "done",
+    "dropped": "given up",
+    "redirected": "sent elsewhere",
 }
 CLASSES: Mapping[str, str] = {
     "malformed": "Cannot be read",
@@ -66,6 +78,20 @@ def took(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else span(seconds)
+
+
+def about(whole: timedelta) -> str:
+    """A limit as people say it: ``15 min``, ``1 h``."""
+    said = span(whole.total_seconds())
+    for nothing in (" 0 s", " 0 min", " 0 h"):
+        said = said.removesuffix(nothing)
+    return said
+
+
+def what(told: str) -> str:
+    """What a failure is about: its operation in words, then the document."""
+    operation, _, document = told.partition(" ")
+    return f"{OPERATIONS.get(operation, operation)} {document}".strip()
 
 
 def counted(number: int, more: bool = False) -> str:
