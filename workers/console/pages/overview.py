@@ -247,12 +247,18 @@ def _doubts(rows: Sequence[Backlog], now: datetime) -> list[Alarm]:
 
 def overview(visit: Visit) -> Response:
     """The page; its body is the live part."""
-    return visit.show("overview.html", w=retail, stages=STAGES, picture=picture(visit.desk))
+    return visit.show("overview.html", **_values(visit.desk))
 
 
 def live(desk: Desk) -> str:
     """The page's body as it is now."""
-    return desk.render("overview_body.html", w=retail, stages=STAGES, picture=picture(desk))
+    return desk.render("overview_body.html", **_values(desk))
+
+
+def _values(desk: Desk) -> dict[str, object]:
+    seen = picture(desk)
+    deferred = any("deferred" in row.cells for row in seen.backlog)
+    return {"w": retail, "picture": seen, "stages": [one for one in STAGES if one != "deferred" or deferred]}
 
 
 PAGES = (Page("/", overview, name="overview", menu="Overview"),)
