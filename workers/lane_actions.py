@@ -77,7 +77,9 @@ def end_window(session: Session, lane: str, number: int, occurs_at: datetime | N
         ended = True
     if ended:
         told = {"window": number} | ({"occurrence": occurs_at.isoformat()} if occurs_at else {})
-        actions.write(session, Action(at, who.by, "window.skip" if occurs_at else "window.cancel", lane, who.why, told, {}, who.role))
+        actions.write(
+            session, Action(at, who.by, "window.skip" if occurs_at else "window.cancel", lane, who.why, told, {}, who.role)
+        )
     return ended
 
 

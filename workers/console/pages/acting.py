@@ -9,6 +9,7 @@ from workers.console.page import Visit
 
 SHORTEST_REASON, LONGEST_REASON = 3, 500
 
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A deed before it is done. ``changes`` are (what, before, after); ``facts`` say how much it touches.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from ledger.desk import Filter
@@ -13,7 +14,7 @@ PICK = "pick-"
 
 def filter_of(given: Mapping[str, str]) -> Filter:
     """The conditions that a query or form gives; empty ones are none."""
-    told = {name: given[name].strip()[:200] for name in WORDS if given.get(name, "").strip()}
+    told: dict[str, Any] = {name: given[name].strip()[:200] for name in WORDS if given.get(name, "").strip()}
     return Filter(**told, overdue=given.get("overdue") == "yes", archived=given.get("archived") == "yes")
 
 

@@ -44,7 +44,14 @@ def change(visit: Visit) -> Response:
     except EditRefusedError as error:
         return _editor(visit, key, text, reason, wrong=str(error))
     return visit.show(
-        "edit_plan.html", w=retail, key=str(key), proposal=proposal, shown=shown, text=text, reason=reason, order=order_of(visit, key)
+        "edit_plan.html",
+        w=retail,
+        key=str(key),
+        proposal=proposal,
+        shown=shown,
+        text=text,
+        reason=reason,
+        order=order_of(visit, key),
     )
 
 
@@ -56,7 +63,9 @@ def _make(visit: Visit, key: FailureKey, wanted: Change) -> Response:
 
 def _editor(visit: Visit, key: FailureKey, text: str, reason: str, wrong: str = "") -> Response:
     status = 422 if wrong else 200
-    return visit.show("edit.html", status, w=retail, key=str(key), text=text, reason=reason, wrong=wrong, order=order_of(visit, key))
+    return visit.show(
+        "edit.html", status, w=retail, key=str(key), text=text, reason=reason, wrong=wrong, order=order_of(visit, key)
+    )
 
 
 PAGES = (

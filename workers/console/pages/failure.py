@@ -13,6 +13,7 @@ from config.nearest import hint
 from ledger.actions import Actor
 from ledger.desk import Case, Filter
 from ledger.failures import FailureKey
+from ledger.search import order_of_event
 from tasks import desk as deeds
 from tasks.context import Context
 from tasks.edit import EditRefusedError, read_body
@@ -22,7 +23,6 @@ from workers.console.page import Page, Permission, Visit
 from workers.console.pages import retail
 from workers.console.pages.acting import Plan, ask, no_reason, reason_of, sure
 from workers.console.pages.documents import pretty
-from ledger.search import order_of_event
 
 DUE_IN_S = {"": None, "1h": 3_600, "4h": 14_400, "1d": 86_400, "3d": 259_200}
 DEEDS_SHOWN = 50
@@ -71,7 +71,7 @@ def order_page(order: tuple[str, str] | None) -> str:
 
 def note(visit: Visit) -> Response:
     """Keep a note; the reason is the note."""
-    return _simple(visit, "The note is kept.", lambda context, key, who: deeds.note(context, key, who))
+    return _simple(visit, "The note is kept.", deeds.note)
 
 
 def assign(visit: Visit) -> Response:
@@ -84,7 +84,11 @@ def assign(visit: Visit) -> Response:
 
 def archive(visit: Visit) -> Response:
     """Take it off the lists."""
-    return _simple(visit, "It is off the lists. Its row stays where it is; restore brings it back.", lambda context, key, who: bool(deeds.archive(context, [key], who)))
+    return _simple(
+        visit,
+        "It is off the lists. Its row stays where it is; restore brings it back.",
+        lambda context, key, who: bool(deeds.archive(context, [key], who)),
+    )
 
 
 def restore(visit: Visit) -> Response:
@@ -115,7 +119,9 @@ def drop_one(visit: Visit) -> Response:
         return no_reason(visit)
     if not sure(visit):
         says = "Its effect will not be made by Millrace any more. Do this when it was done by hand or is not wanted."
-        return ask(visit, Plan(f"Give {key} up", "Give it up for good", f"/failures/{key}/drop", f"/failures/{key}", reason, says))
+        return ask(
+            visit, Plan(f"Give {key} up", "Give it up for good", f"/failures/{key}/drop", f"/failures/{key}", reason, says)
+        )
     if not drop(visit.desk.context, key, visit.actor):
         return _gone(visit, key)
     return visit.go("/failures", f"{key} is given up. What waited behind it goes on.")
@@ -181,11 +187,13 @@ def _others(visit: Visit, case: Case) -> list[str]:
     return [name for name in sorted(visit.desk.fleet.targets) if name != case.where and case.key.stage == "delivery"]
 
 
+# What is given up is given up for good; all else can be taken back.
 _DEEDS = (
-    ("note", note), ("assign", assign), ("archive", archive), ("restore", restore), ("retry", retry_one), ("drop", drop_one),
-    ("redirect", redirect_one),
+    ("note", note, Permission.OPERATE), ("assign", assign, Permission.OPERATE), ("archive", archive, Permission.OPERATE),
+    ("restore", restore, Permission.OPERATE), ("retry", retry_one, Permission.OPERATE),
+    ("redirect", redirect_one, Permission.OPERATE), ("drop", drop_one, Permission.ADMIN),
 )  # fmt: skip
 PAGES = (
     Page("/failures/{key}", failure, name="failure"),
-    *(Page(f"/failures/{{key}}/{verb}", act, Permission.OPERATE, "POST", name=f"failure_{verb}") for verb, act in _DEEDS),
+    *(Page(f"/failures/{{key}}/{verb}", act, needs, "POST", name=f"failure_{verb}") for verb, act, needs in _DEEDS),
 )

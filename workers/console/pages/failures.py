@@ -1,5 +1,7 @@
 """Runs the failure desk's pages: what needs a person, what is retried by itself, groups that fail for one cause."""
 
+from typing import Any
+
 from starlette.responses import Response
 
 import ledger.desk
@@ -41,7 +43,7 @@ def group(visit: Visit) -> Response:
     return visit.show("failure_group.html", **values)
 
 
-def _desk(visit: Visit, wanted: Filter) -> dict[str, object]:
+def _desk(visit: Visit, wanted: Filter) -> dict[str, Any]:
     desk, now = visit.desk, visit.desk.clock()
     rules = desk.fleet.desk
     with desk.context.ledger.read() as session:
@@ -57,7 +59,7 @@ def _desk(visit: Visit, wanted: Filter) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _retrying(visit: Visit) -> dict[str, object]:
+def _retrying(visit: Visit) -> dict[str, Any]:
     target = visit.request.query_params.get("target") or None
     with visit.desk.context.ledger.read() as session:
         rows = ledger.desk.retrying(session, target, MOST_RETRYING)

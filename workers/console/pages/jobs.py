@@ -1,6 +1,7 @@
 """Runs the pages of jobs: how far each is, live; pause, resume and stop with a reason."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
@@ -21,7 +22,11 @@ _SAYS = {
     "resume": "It goes on where it stood; a halted one with the next rung.",
     "stop": "It ends for good. What it has not sent stays parked.",
 }
-_DONE = {"pause": "The job is paused.", "resume": "The job goes on.", "stop": "The job is stopped. What it had not sent stays parked."}
+_DONE = {
+    "pause": "The job is paused.",
+    "resume": "The job goes on.",
+    "stop": "The job is stopped. What it had not sent stays parked.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def pictured(session: Session, found: Job) -> JobPicture:
     return JobPicture(found, progress, *parts)
 
 
-def _values(desk: Desk) -> dict[str, object]:
+def _values(desk: Desk) -> dict[str, Any]:
     with desk.context.ledger.read() as session:
         rows = [pictured(session, found) for found in ledger.jobs.listed(session, MOST_JOBS)]
     return {"w": retail, "at": desk.clock(), "jobs": rows}

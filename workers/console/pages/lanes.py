@@ -1,5 +1,7 @@
 """Runs the pages of the lanes: gauges of each, live; pause, resume and weights with a reason and a second look."""
 
+from typing import Any
+
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -8,14 +10,14 @@ from config.fleet import FamilyWeights
 from ledger import controls
 from routing import names
 from workers import lane_actions
-from workers.console.live import Live
 from workers.console.desk import Desk
+from workers.console.live import Live
 from workers.console.page import Page, Permission, Visit
 from workers.console.pages import retail
-from workers.console.words import span
 from workers.console.pages.acting import Plan, ask, no_reason, reason_of, sure
 from workers.console.pages.lane_views import breakers, look, pictured
-from workers.lane_rules import WEIGHTS, name_of, weights_of
+from workers.console.words import span
+from workers.lane_rules import WEIGHTS, weights_of
 
 PAUSES = {"": None, "900": 900, "3600": 3_600, "14400": 14_400}
 RAMPS = {"0": 0, "60": 60, "300": 300}
@@ -41,9 +43,7 @@ def lane(visit: Visit) -> Response:
     with desk.context.ledger.read() as session:
         deeds = ledger.actions.listed(session, name, DEEDS_SHOWN)
         weights = weights_of(controls.read_all(session), desk.fleet, name)
-    return visit.show(
-        "lane.html", w=retail, name=name, history=deeds, weights=weights, at=desk.clock(), **_one(desk, name)
-    )
+    return visit.show("lane.html", w=retail, name=name, history=deeds, weights=weights, at=desk.clock(), **_one(desk, name))
 
 
 def lane_part(visit: Visit) -> Response:
@@ -109,20 +109,23 @@ def weigh(visit: Visit) -> Response:
     if not changes:
         return visit.refuse(422, "These are the weights in force already. Nothing would change.")
     if not sure(visit):
-        return ask(visit, Plan(f"Weights of {name}", "Put them in force", f"/lanes/{name}/weights", f"/lanes/{name}", reason,
-                               "The whole standing backlog is served by them at once.", changes=changes, fields=given))  # fmt: skip
+        says, place = "The whole standing backlog is served by them at once.", f"/lanes/{name}"
+        return ask(visit, Plan(f"Weights of {name}", "Put them in force", f"{place}/weights", place, reason, says,
+                               changes=changes, fields=given))  # fmt: skip
     with desk.context.ledger.write() as session:
         lane_actions.set_values(session, name, _operator(visit, reason), desk.clock(), {WEIGHTS: after.model_dump()})
-    return visit.go(f"/lanes/{name}", "The weights are in force. Workers act on them within two seconds; the standing backlog included.")
+    return visit.go(
+        f"/lanes/{name}", "The weights are in force. Workers act on them within two seconds; the standing backlog included."
+    )
 
 
-def _values(desk: Desk) -> dict[str, object]:
+def _values(desk: Desk) -> dict[str, Any]:
     looked = look(desk)
     cards = [pictured(desk, view) for view in looked.lanes]
     return {"w": retail, "at": desk.clock(), "cards": cards, "away": looked.away, "breakers": breakers}
 
 
-def _one(desk: Desk, name: str) -> dict[str, object]:
+def _one(desk: Desk, name: str) -> dict[str, Any]:
     looked = look(desk, (name,))
     return {"card": pictured(desk, looked.lanes[0]), "away": looked.away, "breakers": breakers}
 

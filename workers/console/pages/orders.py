@@ -13,6 +13,8 @@ from workers.console.page import Page, Permission, Visit
 from workers.console.pages import retail
 from workers.console.pages.documents import pretty
 
+_UNDER_WAY = {"ready", "queued", "claimed", "waiting"}
+
 
 def order(visit: Visit) -> Response:
     """Everything that is known of one order."""
@@ -57,23 +59,23 @@ def _told(visit: Visit, template: str) -> Response:
         standing=standing_of(whole), body=body,
     )  # fmt: skip
 
-    
+
 def standing_of(whole: WholeStory) -> tuple[str, str]:
     """Where the order stands, as a tone and a sentence: the worst of its deliveries, else of its events."""
-    states = {d.state for d in whole.story.deliveries}
-    if any(d.uncertain and d.state != "done" for d in whole.story.deliveries):
-        return "warn", "An answer of the ERP was lost. It is looked up there before anything is sent again."
-    if "parked" in states or any(e.state == "parked" for e in whole.story.events):
-        return "bad", "Something of it needs a person."
-    if states & {"retrying"}:
-        return "warn", "The ERP could not take it for the moment. It goes again by itself."
-    if states & {"ready", "queued", "claimed", "waiting"}:
-        return "warn", "It is on its way."
-    if any(e.state == "accepted" for e in whole.story.events):
-        return "warn", "It was told and is read next."
-    if "done" in states:
-        return "good", "Everything that was told is done."
-    return "muted", "Nothing of it is to be done outside."
+    told = whole.story
+    states = {d.state for d in told.deliveries}
+    events = {e.state for e in told.events}
+    doubtful = any(d.uncertain and d.state != "done" for d in told.deliveries)
+    ways = (
+        (doubtful, "warn", "An answer of the ERP was lost. It is looked up there before anything is sent again."),
+        ("parked" in states | events, "bad", "Something of it needs a person."),
+        ("retrying" in states, "warn", "The ERP could not take it for the moment. It goes again by itself."),
+        ("deferred" in states, "warn", "Part of it is put off to the quiet hours of the peak profile."),
+        (bool(states & _UNDER_WAY), "warn", "It is on its way."),
+        ("accepted" in events, "warn", "It was told and is read next."),
+        ("done" in states, "good", "Everything that was told is done."),
+    )
+    return next(((tone, says) for holds, tone, says in ways if holds), ("muted", "Nothing of it is to be done outside."))
 
 
 def _document(visit: Visit, whole: WholeStory) -> str:

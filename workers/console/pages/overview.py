@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
+
+from starlette.responses import Response
 
 import ledger.business
 import ledger.jobs
 import ledger.performance
 from ledger.business import STAGES, Backlog, Owned, Stage, Stock
-from starlette.responses import Response
-from workers.console.live import Live
 from workers.console.desk import Desk
+from workers.console.live import Live
 from workers.console.page import Page, Visit
 from workers.console.pages import retail
-from workers.console.words import span
 from workers.console.pages.lane_views import Looked, look
+from workers.console.words import span
 from workers.lanes import LaneView
 
 SHIPMENT_LATE = timedelta(minutes=15)
@@ -143,7 +145,9 @@ def _orders(rows: Sequence[Backlog], money: Sequence[ledger.business.Money], now
         notes.append(retail.sums(by_currency) + (f" in {valued:,} of them" if valued < total else ""))
     if parked:
         notes.append(_stuck(parked))
-    return Tile("Orders awaiting ERP posting", retail.counted(total, more), "bad" if parked else "warn", tuple(notes), "/failures")
+    return Tile(
+        "Orders awaiting ERP posting", retail.counted(total, more), "bad" if parked else "warn", tuple(notes), "/failures"
+    )
 
 
 def _reservations(domains: Sequence[str]) -> Tile:
@@ -255,7 +259,7 @@ def live(desk: Desk) -> str:
     return desk.render("overview_body.html", **_values(desk))
 
 
-def _values(desk: Desk) -> dict[str, object]:
+def _values(desk: Desk) -> dict[str, Any]:
     seen = picture(desk)
     deferred = any("deferred" in row.cells for row in seen.backlog)
     return {"w": retail, "picture": seen, "stages": [one for one in STAGES if one != "deferred" or deferred]}

@@ -56,6 +56,7 @@ CLASSES: Mapping[str, str] = {
     "orphan": "Its order never came",
 }
 
+
 def since(at: datetime | None, now: datetime) -> str:
     """Age of a moment; a dash for None."""
     return span(None if at is None else (now - at).total_seconds())
