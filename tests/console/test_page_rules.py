@@ -156,6 +156,31 @@ def test_figures_of_a_busy_morning_do_not_move_without_a_cause(running: Running)
     assert first.partition("<main")[2].replace(reader.token(), "") == second.partition("<main")[2].replace(reader.token(), "")
 
 
+def test_a_profile_is_seen_before_put_in_force_by_an_approver_and_taken_back(running: Running) -> None:
+    operator, approver = running.person("operator"), running.person("approver")
+
+    assert "weight high" in operator.get("/peaks/black-friday").text
+    assert 'name="why"' not in operator.get("/peaks/black-friday").text
+    assert "needs the permission to approve" in deed(operator, "/peaks/black-friday/apply", sure="yes")
+    asked = deed(approver, "/peaks/black-friday/apply", **{"for": "4h"})
+    assert "after 4 h" in asked
+    assert running.deeds(action="peak.*") == [], "a look changes nothing"
+    seen = {"for": "4h", "seen": "0", "sure": "yes"}
+    assert "black-friday is in force" in deed(approver, "/peaks/black-friday/apply", **seen)
+    assert "Nothing was changed" in deed(approver, "/peaks/flash-sale/apply", **seen)
+    shown = operator.get("/peaks").text
+    assert "the fleet file alone" in shown
+    assert "oldest_age_s deliver.sandbox high above 900" in shown
+    change = running.world.rows("select max(id) from peak_changes")[0][0]
+    assert "Take it back" in deed(approver, "/peaks/revert")
+    assert "is taken back" in deed(approver, "/peaks/revert", sure="yes", seen=str(change))
+    assert "No profile is in force" in deed(approver, "/peaks/revert", sure="yes")
+    done = [one.done for one in running.deeds(action="peak.*")]
+    assert [(one.action, one.by, one.reason) for one in done] == [
+        (f"peak.{word}", "approver", "a good reason") for word in ("revert", "apply")
+    ]
+
+
 def test_a_minute_of_traffic_is_drawn_inside_its_field() -> None:
     samples = [Sample(1_000.0 + n, 50.0 if n % 2 else None, n, n, 0) for n in range(60)]
 

@@ -183,7 +183,7 @@ def test_every_page_is_whole_in_the_light_in_the_dark_and_on_a_small_screen(
 ) -> None:
     keys = a_busy_morning(running.world)
     group = running.world.rows("select fingerprint from cases limit 1")[0][0]
-    given = {"lane": "deliver.sandbox", "group": group, "key": keys[0], "job_id": 1, "name": "quiet"}
+    given = {"lane": "deliver.sandbox", "group": group, "key": keys[0], "job_id": 1, "name": "black-friday"}
     given |= {"source": "shopify", "order_key": "8001"}
     whole = [page for page in PAGES if page.method == "GET" and not page.name.endswith("_now")]
     paths = [page.path.replace(":path", "").replace(":int", "").format(**given) for page in whole]
@@ -196,6 +196,10 @@ def test_every_page_is_whole_in_the_light_in_the_dark_and_on_a_small_screen(
                 answer = tab.page.goto(f"{running.url}{path}")
                 assert answer is not None
                 assert answer.status == 200, path
+                # Kept for who looks at them: the pictures of docs/console.md are taken from here.
+                tab.page.screenshot(
+                    path=tmp_path / f"{path.strip('/').replace('/', '-') or 'overview'}-{width}.png", full_page=True
+                )
             tab.page.goto(f"{running.url}/")
             assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it is cut off"
             assert tab.complaints == []

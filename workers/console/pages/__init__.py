@@ -2,7 +2,7 @@
 
 from workers.console.live import Live
 from workers.console.page import Page
-from workers.console.pages import edit, failure, failures, jobs, lanes, orders, overview, replays
+from workers.console.pages import edit, failure, failures, jobs, lanes, orders, overview, peaks, replays
 
 # The first that fits an address answers it: what is fixed stands before what holds a name.
 PAGES: tuple[Page, ...] = (
@@ -13,6 +13,7 @@ PAGES: tuple[Page, ...] = (
     *edit.PAGES,
     *failure.PAGES,
     *jobs.PAGES,
+    *peaks.PAGES,
     *orders.PAGES,
 )
-LIVES: tuple[Live, ...] = (*overview.LIVE, *lanes.LIVE, *jobs.LIVE)
+LIVES: tuple[Live, ...] = (*overview.LIVE, *lanes.LIVE, *jobs.LIVE, *peaks.LIVE)
