@@ -196,7 +196,7 @@ def test_every_page_is_whole_in_the_light_in_the_dark_and_on_a_small_screen(
                 answer = tab.page.goto(f"{running.url}{path}")
                 assert answer is not None
                 assert answer.status == 200, path
-                # Kept for who looks at them: the pictures of docs/console.md are taken from here.
+                # To look at, and for docs/console.md: pytest -o tmp_path_retention_policy=all keeps them.
                 tab.page.screenshot(
                     path=tmp_path / f"{path.strip('/').replace('/', '-') or 'overview'}-{width}.png", full_page=True
                 )
