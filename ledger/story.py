@@ -13,7 +13,7 @@ from ledger.session import Session
 from ledger.views import AttemptView, DeliveryView, EventView, Story, tell_story
 
 What = Literal["told", "deed", "read", "written", "decided", "tried", "parked", "done", "ended"]
-Tone = Literal["plain", "good", "waits", "bad"]
+Tone = Literal["plain", "good", "warn", "bad"]
 MOST_DEEDS = 500
 
 _RANK: dict[What, int] = {what: rank for rank, what in enumerate(get_args(What))}
@@ -92,7 +92,7 @@ def _told(told: Iterable[EventView]) -> Iterator[Moment]:
             took_s = (e.settled_at - e.received_at).total_seconds()
             waits = e.state == "waiting"
             title = f"waits for {e.waits_for}" if waits else f"read, and {e.state}"
-            yield Moment(e.settled_at, "read", f"e{e.id}", title, "", "waits" if waits else "plain", took_s)
+            yield Moment(e.settled_at, "read", f"e{e.id}", title, "", "warn" if waits else "plain", took_s)
 
 
 def _written(story: Story, edited: Sequence[EditedVersion]) -> Iterator[Moment]:
@@ -128,9 +128,9 @@ def _tried(story: Story) -> Iterator[Moment]:
 def _attempt(a: AttemptView, d: DeliveryView) -> Moment:
     took_s = (a.ended_at - a.started_at).total_seconds()
     if a.outcome == "HandedBack":
-        return Moment(a.ended_at, "tried", f"d{d.id}", f"{d.target} could take no more; its turn comes again", "", "waits")
+        return Moment(a.ended_at, "tried", f"d{d.id}", f"{d.target} could take no more; its turn comes again", "", "warn")
     title = f"{d.operation} to {d.target}: {a.outcome}"
-    return Moment(a.ended_at, "tried", f"d{d.id}", title, a.detail, _TONES.get(a.outcome, "waits"), took_s)
+    return Moment(a.ended_at, "tried", f"d{d.id}", title, a.detail, _TONES.get(a.outcome, "warn"), took_s)
 
 
 def _failure(key: str, at: datetime, row: EventView | DeliveryView) -> Moment:

@@ -21,6 +21,7 @@ class Operator:
 
     by: str
     why: str
+    role: str = ""
 
 
 def pause(session: Session, lane: str, who: Operator, at: datetime, until: datetime | None, ramp_s: float) -> None:
@@ -30,7 +31,7 @@ def pause(session: Session, lane: str, who: Operator, at: datetime, until: datet
     before = controls.read_all(session).get(name_of(PAUSED, lane), {})
     controls.put(session, name_of(PAUSED, lane), told, at)
     controls.remove(session, name_of(RAMP, lane))
-    actions.write(session, Action(at, who.by, "lane.pause", lane, who.why, before, told))
+    actions.write(session, Action(at, who.by, "lane.pause", lane, who.why, before, told, who.role))
 
 
 def resume(session: Session, lane: str, who: Operator, at: datetime, ramp_s: float) -> bool:
@@ -42,7 +43,7 @@ def resume(session: Session, lane: str, who: Operator, at: datetime, ramp_s: flo
     if told:
         controls.put(session, name_of(RAMP, lane), told, at)
     if was_set or told:
-        actions.write(session, Action(at, who.by, "lane.resume", lane, who.why, before, told))
+        actions.write(session, Action(at, who.by, "lane.resume", lane, who.why, before, told, who.role))
     return was_set or bool(told)
 
 
@@ -55,7 +56,7 @@ def set_values(session: Session, lane: str, who: Operator, at: datetime, values:
             controls.put(session, name_of(kind, lane), value, at)
         else:
             controls.remove(session, name_of(kind, lane))
-    actions.write(session, Action(at, who.by, "lane.set", lane, who.why, before, dict(values)))
+    actions.write(session, Action(at, who.by, "lane.set", lane, who.why, before, dict(values), who.role))
 
 
 def add_window(session: Session, new: NewWindow) -> int:
@@ -76,7 +77,9 @@ def end_window(session: Session, lane: str, number: int, occurs_at: datetime | N
         ended = True
     if ended:
         told = {"window": number} | ({"occurrence": occurs_at.isoformat()} if occurs_at else {})
-        actions.write(session, Action(at, who.by, "window.skip" if occurs_at else "window.cancel", lane, who.why, told, {}))
+        actions.write(
+            session, Action(at, who.by, "window.skip" if occurs_at else "window.cancel", lane, who.why, told, {}, who.role)
+        )
     return ended
 
 
@@ -84,7 +87,7 @@ def let_canary(session: Session, lane: str, number: int, occurs_at: datetime, wh
     """Let the canary of an occurrence go before the window's end."""
     ledger.windows.let_canary(session, number, occurs_at, at)
     told = {"window": number, "occurrence": occurs_at.isoformat()}
-    actions.write(session, Action(at, who.by, "window.canary", lane, who.why, {}, told))
+    actions.write(session, Action(at, who.by, "window.canary", lane, who.why, {}, told, who.role))
 
 
 def until_of(at: datetime, for_s: float | None) -> datetime | None:

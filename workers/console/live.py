@@ -110,12 +110,13 @@ class Hub:
                     del self._feeds[name]
 
     async def _wait_for_more(self, feeds: Mapping[str, _Feed], seen: Mapping[str, int]) -> None:
-        async with self._changed:
-            with suppress(TimeoutError):
-                more = self._changed.wait_for(
+        # No wait_for of asyncio around it: that waits in a task of its own, which a connection that ends, cancelled more than
+        # once, leaves behind with the lock given back.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AT_SESSION_S), self._changed:
+                await self._changed.wait_for(
                     lambda: self._closing or any(feed.version > seen[name] for name, feed in feeds.items())
                 )
-                await asyncio.wait_for(more, LOOK_AT_SESSION_S)
 
     async def _feed(self, feed: _Feed) -> None:
         loop = asyncio.get_running_loop()
