@@ -2,11 +2,11 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 from canonical.document import Kind
 from config.nearest import ConfigError, hint
@@ -40,9 +40,9 @@ class Arrival:
     promised_in_s: float | None = None
 
 
-def read_arrivals(path: Path, sources: Iterable[str]) -> list[Arrival]:
-    """The rows of a CSV file by time, the first at its own offset. ``time`` is seconds, or a date with time; then the first row
-    begins the rehearsal. Raises ConfigError that names file, line and what is wrong; OSError.
+def read_arrivals(path: Path, sources: Iterable[str]) -> tuple[list[Arrival], float | None]:
+    """The rows of a CSV file by time, and when they begin (epoch seconds). ``time`` is seconds from the start, which is then
+    None, or a date with time. Raises ConfigError that names file, line and what is wrong; OSError.
     """
     known = list(sources)
     with path.open(encoding="utf-8", newline="") as file:
@@ -60,8 +60,9 @@ def read_arrivals(path: Path, sources: Iterable[str]) -> list[Arrival]:
     if not read:
         raise ConfigError(f"{path}: no arrivals in it")
     earliest = min(at for at, _ in read)
-    first = earliest if earliest > _A_DATE_S else 0.0
-    return sorted((_moved(arrival, at - first) for at, arrival in read), key=lambda one: one.at_s)
+    first = earliest if earliest > _A_DATE_S else None
+    moved = (replace(arrival, at_s=at - (first or 0.0)) for at, arrival in read)
+    return sorted(moved, key=lambda one: one.at_s), first
 
 
 def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
@@ -87,8 +88,8 @@ def _arrival(row: dict[str, str], sources: list[str]) -> tuple[float, Arrival]:
     return _moment(told["time"]), Arrival(
         at_s=0.0,
         source=source,
-        kind=cast("Kind", kind),
-        cls=cast("Class | None", cls),
+        kind=kind,
+        cls=cls,
         method=told.get("method", ""),
         value=_money(told.get("value", "")),
         order=told.get("order", ""),
@@ -120,8 +121,3 @@ def _money(text: str) -> Decimal:
     if not value.is_finite() or value < 0:
         raise ValueError(f"value {text!r} is no amount: write 49.90")
     return value
-
-
-def _moved(one: Arrival, at_s: float) -> Arrival:
-    told = (one.source, one.kind, one.cls, one.method, one.value, one.order, one.topic, one.tier, one.sales_channel)
-    return Arrival(at_s, *told, one.promised_in_s)

@@ -40,6 +40,7 @@ class Effects:
         self._rules = rules
         self._erps = erps
         self._lanes = lanes
+        self._batches: dict[tuple[str, str], int] = {}
 
     def class_of_event(self, arrival: Arrival) -> Class:
         """The class in which it waits to be prepared."""
@@ -70,7 +71,10 @@ class Effects:
 
     def batch(self, target: str, operation: str) -> int:
         """Postings that one request to a target may carry."""
-        return batch_of(self._erps[target], operation)
+        known = self._batches.get((target, operation))
+        if known is None:
+            known = self._batches[target, operation] = batch_of(self._erps[target], operation)
+        return known
 
     def _rest(self, arrival: Arrival, cls: Class, target: str, now: datetime) -> float | None:
         rests = rests_until(self._rules.defer, arrival.kind, arrival.source, cls, target, now)

@@ -11,8 +11,8 @@ from adapters.throttle.local import LocalThrottle
 from canonical.document import DOMAIN_OF
 from config.fleet import Fleet
 from config.topology import TopologyTable
-from routing import names
 from routing import fate as fates
+from routing import names
 from routing.backoff import SOON_S, rung_for
 from routing.letters import Parcel, deliver_letters, parts, prepare_letters
 from tasks import in_force as preparing
@@ -40,7 +40,8 @@ _TOLD_EVERY = 2_000
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What is rehearsed: the ``fleet`` with the profile's lanes in it, its ``rules`` (controls and windows) and what
-    ``preparing`` goes by, from ``begins_s`` (epoch seconds) on, on the ``lanes`` named. ``workers`` by pool; ``longest_s`` ends it.
+    ``preparing`` goes by, from ``begins_s`` (epoch seconds) on, for the ``lanes`` named. ``workers`` by pool; ``longest_s``
+    after its begin it is broken off.
     """
 
     fleet: Fleet
