@@ -21,7 +21,7 @@ class Outage:
 
 @dataclass(slots=True)
 class Erp:
-    """One target. ``calls`` counts the requests that it got, by whole seconds since the begin."""
+    """One target. ``calls`` counts the requests that it got, ``held`` the seconds of permits, by whole seconds since the begin."""
 
     agenda: Agenda
     begins_s: float
@@ -29,6 +29,7 @@ class Erp:
     outages: Sequence[Outage]
     random: random.Random
     calls: dict[int, int] = field(default_factory=dict)
+    held: dict[int, float] = field(default_factory=dict)
     refused: int = 0
     _door: LocalThrottle | None = None
 

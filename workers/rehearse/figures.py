@@ -1,4 +1,4 @@
-"""Runs the sums of a rehearsal: waits and promises by class, the allowance used, how busy the workers were, over time and whole."""
+"""Runs the sums of a rehearsal: waits and promises by class, the allowance used, how busy the workers were."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Literal
 from adapters.throttle.base import Limit
 from canonical.document import DOMAIN_OF
 from routing.names import CLASSES, Class
+from workers.rehearse.erp import Erp
 from workers.rehearse.stage import Played
 from workers.rehearse.worker import Load
 from workers.rehearse.works import Delivery
@@ -38,7 +39,8 @@ class Waits:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """One target's: requests sent, the most in a second, and how much of what its rate allows was ``used`` from the first to the
-    last of them; None where no rate bounds it. ``refused`` by the target. ``busiest``: the part used in the busiest stretch.
+    last of them; None where no rate bounds it. ``busiest``: the part of rate or concurrency, whichever is more, that was used in
+    the busiest stretch. ``refused`` by the target.
     """
 
     target: str
@@ -81,8 +83,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is to be expected. ``drained_s`` from the begin until all is done, ``drain_s`` of it after the last arrival; None if it
-    was not within the time played. ``nowhere``: arrivals that lead to nothing in these lanes; ``open``: not done by the end.
+    """What is to be expected. ``drained_s`` from the begin until all is done, ``drain_s`` of it after the last arrival; None if
+    it was not within the time played. ``nowhere``: arrivals that lead to nothing in these lanes; ``open``: not done by the end.
     """
 
     arrivals: int
@@ -172,18 +174,17 @@ def _late(one: Delivery, promise_s: float | None) -> bool:
 
 
 def _allowances(played: Played, step_s: float) -> list[Allowance]:
-    return [_allowance(name, erp.calls, erp.refused, played.limits[name], step_s) for name, erp in played.erps.items()]
+    return [_allowance(name, erp, played.limits[name], max(10.0, step_s)) for name, erp in played.erps.items()]
 
 
-def _allowance(target: str, calls: Mapping[int, int], refused: int, limit: Limit, step_s: float) -> Allowance:
-    sent, rate = sum(calls.values()), limit.rate_per_s
-    most = max(calls.values(), default=0)
-    if rate is None or not calls:
-        return Allowance(target, sent, most, rate, None, None, refused)
-    span_s = max(calls) - min(calls) + 1
-    stretch_s = max(10.0, step_s)
-    used, busiest = sent / (rate * span_s + limit.burst), _busiest(calls, stretch_s) / rate
-    return Allowance(target, sent, most, rate, used, busiest, refused)
+def _allowance(target: str, erp: Erp, limit: Limit, stretch_s: float) -> Allowance:
+    calls, rate, room = erp.calls, limit.rate_per_s, limit.concurrency
+    sent, most = sum(calls.values()), max(calls.values(), default=0)
+    span_s = max(calls) - min(calls) + 1 if calls else 0
+    used = sent / (rate * span_s + limit.burst) if rate else None
+    parts = [_busiest(calls, stretch_s) / rate] if rate else []
+    parts += [_busiest(erp.held, stretch_s) / room] if room else []
+    return Allowance(target, sent, most, rate, used, max(parts, default=None), erp.refused)
 
 
 def _staff(played: Played, step_s: float) -> list[Staff]:

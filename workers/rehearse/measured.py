@@ -1,4 +1,4 @@
-"""Runs the measuring of service times for a rehearsal: from the ledger's newest attempts and what the limiter saw of the answers."""
+"""Runs the measuring of service times: from the ledger's newest attempts and what the limiter saw of the answers."""
 
 from collections.abc import Mapping, Sequence
 

@@ -13,7 +13,7 @@ from workers.plan import Rules
 
 @dataclass(slots=True)
 class InForce:
-    """Production's rules over the rehearsed fleet file. What was accepted in a canary is counted here instead of in the ledger."""
+    """Production's rules over the rehearsed fleet file; what was accepted in a canary is counted here, not in the ledger."""
 
     fleet: Fleet
     rules: Rules

@@ -31,7 +31,7 @@ from workers.rehearse.effects import Effects
 from workers.rehearse.erp import Erp, Outage
 from workers.rehearse.rules import in_force, queues_of
 from workers.rehearse.service import Service
-from workers.rehearse.worker import Load, Post, Worker
+from workers.rehearse.worker import Load, Post, Worker, spread
 from workers.rehearse.works import Book, Delivery, Event
 
 _TOLD_EVERY = 2_000
@@ -199,7 +199,9 @@ class Stage:
         batch = self._effects.batch(target, part.message.operation)
         attempts = Attempts(self._erps[target], self.throttles[target], permit, self._fate_rules(target), batch)
         yield worker.compute(service.cpu_ms / 1000 * len(claimed))
+        began_s = self.agenda.now_s
         yield from attempts.run(claimed)
+        spread(self._erps[target].held, began_s - self._scene.begins_s, self.agenda.now_s - self._scene.begins_s)
         yield service.part_ms.draw_s(self._random) / 2
         self._settle(part, attempts.fates, left)
 

@@ -39,6 +39,12 @@ class Load:
     cpu: dict[int, float] = field(default_factory=dict)
 
 
+def spread(by_second: dict[int, float], first: float, last: float) -> None:
+    """Add a stretch of time to the seconds that it lies in."""
+    for second in range(int(first), int(last) + 1):
+        by_second[second] = by_second.get(second, 0.0) + min(last, second + 1) - max(first, second)
+
+
 class Worker:
     """One worker process. ``work`` goes through a part and yields the seconds that each piece takes."""
 
@@ -98,14 +104,8 @@ class Worker:
         began_s = self._agenda.now_s
         yield from self._work(self, part)
         self._running -= 1
-        self._note(began_s)
+        spread(self._load.busy, began_s - self._begins_s, self._agenda.now_s - self._begins_s)
         part.ack_log_error(_log, ())
-
-    def _note(self, began_s: float) -> None:
-        first, last = began_s - self._begins_s, self._agenda.now_s - self._begins_s
-        for second in range(int(first), int(last) + 1):
-            within = min(last, second + 1) - max(first, second)
-            self._load.busy[second] = self._load.busy.get(second, 0.0) + within
 
     def _soon(self) -> None:
         if not self._picks:
