@@ -14,7 +14,7 @@ from ledger.schema import OPEN_ROWS, attempts, deliveries, events
 from ledger.session import Session
 from ledger.standing import LATEST, SUCCESSES, is_state
 
-STANDING = ("ready", "queued", "retrying", "claimed", "deferred")
+STANDING = ("ready", "queued", "retrying", "claimed", "deferred", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,10 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands to be posted of one place: rows, the requests they take, the oldest."""
+    """What stands to be posted to a target by one operation: rows, the requests they take, the oldest."""
 
     target: str
-    domain: str
-    cls: str
+    operation: str
     rows: int
     calls: int
     oldest_at: datetime
@@ -43,10 +42,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Events of one domain and class that wait to be prepared."""
+    """Events of one source and domain that wait to be prepared."""
 
+    source: str
     domain: str
-    cls: str
     rows: int
     oldest_at: datetime
 
@@ -76,28 +75,27 @@ def inflow_per_s(session: Session, now: datetime, most: int = LATEST) -> float:
 
 
 def standing(session: Session) -> list[Standing]:
-    """Deliveries that are not done, by target, domain and class; not those that are parked or wait behind others."""
+    """Deliveries that are not done, by target and operation, with those that wait behind others; not what is parked."""
     c = deliveries.c
-    by = (c.target, c.domain, c["class"])
-    found: dict[tuple[str, str, str], Standing] = {}
+    told = (func.count(), func.coalesce(func.sum(c.calls), 0), func.min(c.accepted_at))
+    found: dict[tuple[str, str], Standing] = {}
     for state in STANDING:
-        told = (func.count(), func.sum(c.calls), func.min(c.accepted_at))
-        for target, domain, cls, rows, calls, oldest in session.execute(
-            select(*by, *told).where(is_state(c.state, state), OPEN_ROWS).group_by(*by)
-        ):
-            known = found.get((target, domain, cls), Standing(target, domain, cls, 0, 0, oldest))
-            found[target, domain, cls] = Standing(
-                target, domain, cls, known.rows + rows, known.calls + int(calls), min(known.oldest_at, oldest)
-            )
+        here = (is_state(c.state, state), *(() if state == "waiting" else (OPEN_ROWS,)))
+        query = select(c.target, c.operation, *told).where(*here).group_by(c.target, c.operation)
+        for target, operation, rows, calls, oldest in session.execute(query):
+            known = found.get((target, operation)) or Standing(target, operation, 0, 0, oldest)
+            oldest_at = min(known.oldest_at, oldest)
+            found[target, operation] = Standing(target, operation, known.rows + rows, known.calls + int(calls), oldest_at)
     return [found[place] for place in sorted(found)]
 
 
 def unread(session: Session, domains: Sequence[str]) -> list[Unread]:
-    """Events that wait to be prepared, by domain and class."""
+    """Events that wait to be prepared, by source and domain."""
     c = events.c
     query = (
-        select(c.domain, c["class"], func.count(), func.min(c.received_at))
+        select(c.source, c.domain, func.count(), func.min(c.received_at))
         .where(is_state(c.state, "accepted"), c.domain.in_(domains))
-        .group_by(c.domain, c["class"])
+        .group_by(c.source, c.domain)
+        .order_by(c.source, c.domain)
     )
-    return [Unread(*row) for row in sorted(session.execute(query).tuples())]
+    return [Unread(*row) for row in session.execute(query).tuples()]

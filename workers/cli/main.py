@@ -24,6 +24,7 @@ from workers.cli.rehearse_command import EPILOG_WITH_EXAMPLES, rehearse
 from workers.cli.reprioritize_commands import reprioritize
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
 from workers.cli.runbook_commands import runbook
+from workers.cli.scale_commands import scale
 from workers.cli.store_commands import db, topology
 from workers.cli.wiring import explained
 
@@ -57,6 +58,7 @@ app.add_typer(console, name="console")
 app.add_typer(peak, name="peak")
 app.add_typer(runbook, name="runbook")
 app.add_typer(alerts, name="alerts")
+app.add_typer(scale, name="scale")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

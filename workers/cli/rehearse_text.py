@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from workers.cli.moments import span
@@ -49,18 +49,18 @@ def _last_arrival(told: Prediction) -> int:
     return max((step for step, count in enumerate(told.series.arrivals) if count), default=0) + 1
 
 
-def _waits(one: Waits) -> Iterable[str]:
+def _waits(one: Waits) -> Sequence[str]:
     breached = f"{one.breached} of {one.promised}" if one.promised else "-"
     return (one.lane, one.cls, str(one.count), *map(_fine, (one.p50_s, one.p95_s, one.p99_s, one.longest_s)), breached)
 
 
-def _allowances(told: Prediction) -> Iterable[Iterable[str]]:
+def _allowances(told: Prediction) -> Iterable[Sequence[str]]:
     for one in told.allowances:
         allowed = "-" if one.allowed_per_s is None else f"{one.allowed_per_s:g}"
         yield one.target, str(one.calls), str(one.most_per_s), allowed, _part(one.used), _part(one.busiest), str(one.refused)
 
 
-def _staff(one: Staff) -> Iterable[str]:
+def _staff(one: Staff) -> Sequence[str]:
     takes = f"more than {one.workers}" if one.full else str(one.takes)
     return one.pool, str(one.workers), str(one.slots), f"{one.busiest_slots:.1f}", f"{one.busiest_cpu:.2f}", takes
 

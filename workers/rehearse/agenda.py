@@ -3,6 +3,8 @@
 import heapq
 from collections.abc import Callable, Iterator
 
+_LEAST_S = 1e-6
+
 
 class Agenda:
     """Acts by their moment (epoch seconds); of one moment in the order in which they were asked for. Used by one thread."""
@@ -22,8 +24,8 @@ class Agenda:
         heapq.heappush(self._due, (max(moment_s, self.now_s), self._count, act))
 
     def after(self, wait_s: float, act: Callable[[], None]) -> None:
-        """Do it so many seconds from now."""
-        self.at(self.now_s + wait_s, act)
+        """Do it so many seconds from now; a wait too short for the clock's own precision still passes."""
+        self.at(self.now_s + max(wait_s, _LEAST_S if wait_s > 0 else 0.0), act)
 
     def play(self, waits: Iterator[float]) -> None:
         """Go through work that says of itself how long each piece takes."""

@@ -21,7 +21,7 @@ class Outage:
 
 @dataclass(slots=True)
 class Erp:
-    """One target. ``calls`` counts the requests that it got, ``held`` the seconds of permits, by whole seconds since the begin."""
+    """One target. By whole seconds since the begin: the ``calls`` that it got, the seconds of permits ``held``."""
 
     agenda: Agenda
     begins_s: float

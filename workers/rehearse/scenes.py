@@ -55,7 +55,7 @@ def scene_of(fleet: Fleet, profile: PeakProfile | None, rules: Rules, secrets: S
         rules=Rules(set_now, rules.windows),
         preparing=preparing,
         topology=topology,
-        erps=_erps(fleet, secrets),
+        erps=erps_of(fleet, secrets),
         service=service,
         lanes=_lanes(fleet, tuple(topology.domains), wish.lanes),
         workers=_workers(over, profile, wish.workers or {}),
@@ -92,7 +92,8 @@ def _lanes(fleet: Fleet, domains: tuple[str, ...], wished: Sequence[str]) -> fro
     return frozenset((*domains, *(delivering or (names.lane(target) for target in fleet.targets))))
 
 
-def _erps(fleet: Fleet, secrets: Secrets) -> dict[str, adapters.erps.base.Erp]:
+def erps_of(fleet: Fleet, secrets: Secrets) -> dict[str, adapters.erps.base.Erp]:
+    """Every target's adapter, as one that is never sent through: a secret that is not set does not matter."""
     # Nothing is sent: what an adapter is asked is how many requests a posting takes.
     known = {target.secret: b"rehearsed" for target in fleet.targets.values() if target.secret}
     return {name: build_erp(name, target, Secrets({**known, **secrets})) for name, target in fleet.targets.items()}

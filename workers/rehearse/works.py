@@ -73,6 +73,7 @@ class Book:
             chain = self._chains.setdefault((f"{event.arrival.source}/{event.key}", effect.target), deque())
             if chain:
                 one.state = "waiting"
+                self.open -= self.deliveries[chain[0]].state == "parked"
             chain.append(one.id)
             made.append(one)
         self.open += len(effects) - 1
