@@ -25,10 +25,11 @@ NOUNS = {
     "reprioritize",
     "console",
     "runbook",
+    "scale",
     "config",
     "db",
 }
-ROLES = {"up", "receiver", "worker", "relay", "recorder", "flower", "sandbox", "demo", "version"}
+ROLES = {"up", "receiver", "worker", "relay", "recorder", "flower", "sandbox", "demo", "rehearse", "version"}
 MOST_CPU_S = 0.4
 
 

@@ -20,9 +20,11 @@ from workers.cli.lanes_commands import lanes
 from workers.cli.ledger_commands import deliveries, documents, events
 from workers.cli.output import Json, say, show_json
 from workers.cli.peak_commands import peak
+from workers.cli.rehearse_command import EPILOG_WITH_EXAMPLES, rehearse
 from workers.cli.reprioritize_commands import reprioritize
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
 from workers.cli.runbook_commands import runbook
+from workers.cli.scale_commands import scale
 from workers.cli.store_commands import db, topology
 from workers.cli.wiring import explained
 
@@ -38,6 +40,7 @@ app = typer.Typer(
 
 for command in (up, receiver, worker, relay, recorder, flower, sandbox, demo):
     app.command(command.__name__)(command)
+app.command("rehearse", epilog=EPILOG_WITH_EXAMPLES)(rehearse)
 app.add_typer(topology, name="topology")
 app.add_typer(events, name="events")
 app.add_typer(documents, name="documents")
@@ -55,6 +58,7 @@ app.add_typer(console, name="console")
 app.add_typer(peak, name="peak")
 app.add_typer(runbook, name="runbook")
 app.add_typer(alerts, name="alerts")
+app.add_typer(scale, name="scale")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

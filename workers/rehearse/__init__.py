@@ -1,0 +1,1 @@
+"""Runs a peak before it comes: production's own picking, limits and routing under a clock that jumps."""
