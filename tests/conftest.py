@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.live import LiveServices, Rabbit, fresh_database, fresh_redis, fresh_vhost
@@ -14,6 +15,9 @@ from workers.local.service import Service
 
 LIVE = {"live_services", "rabbitmq", "redis_server", "postgres_server", "rabbit", "broker_url", "redis_url", "postgres_url"}
 PREFIX = "millrace-tests-"
+# How long an example takes is the machine's matter: it is shared, and a pause of it is no fault of the code.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 SHARED_FOLDER = pytest.StashKey[Path]()
 OWNER = pytest.StashKey[Process]()
 
