@@ -21,6 +21,14 @@ def lately(session: Session, target: str, since: datetime) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in session.execute(query)}
 
 
+def newest(session: Session, target: str, since: datetime, most: int) -> list[str]:
+    """How the newest attempts at a target ended since then, the newest first; of the 2 000 newest of all targets."""
+    latest = latest_attempts()
+    query = select(latest.c.outcome).join(deliveries, latest.c.delivery_id == deliveries.c.id)
+    query = query.where(latest.c.ended_at >= since, deliveries.c.target == target)
+    return list(session.execute(query.order_by(latest.c.ended_at.desc()).limit(most)).scalars())
+
+
 def unpublished(session: Session, most: int) -> int:
     """Rows that wait for their message, counted up to ``most`` of each kind."""
     e, d = events.c, deliveries.c

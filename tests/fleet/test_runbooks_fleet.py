@@ -201,6 +201,7 @@ def test_what_gave_up_during_an_outage_is_replayed_after_it(field_: Field) -> No
     wait_until(lambda: field_.states().get("parked", 0) == 4, 60, "all have given up")
     looked = field_.run("runbook", "check", "replay-after-outage", "--with", "target=sandbox", "--json", code=4).json
     field_.heal()
+    field_.send(6)
     wait_until(lambda: field_.checks("replay-after-outage", "target=sandbox"), 60, "it does not fail any more")
 
     run = field_.book("replay-after-outage", "target=sandbox", "rate=50", "ramp=1,10")

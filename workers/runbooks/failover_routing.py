@@ -13,6 +13,7 @@ from workers.runbooks.lane_steps import Hold, Source
 from workers.runbooks.row_steps import Redirect
 
 ACTS_AFTER = timedelta(seconds=3)
+LEAST_TRIED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ class FailoverRouting:
 
 def _down(desk: Desk, target: str, lane: str) -> Check:
     breaker = looking.breaker_closed(desk.lane(lane))
-    well, failed = looking.attempts_lately(desk, target)
-    failing = failed >= 3 and failed > 3 * well
-    seen = f"breaker {breaker.seen}; {failed} attempts without an answer and {well} accepted in the last minute"
+    tried, failed = looking.newest_attempts(desk, target, looking.LATELY)
+    failing = failed == tried and tried >= LEAST_TRIED
+    seen = f"breaker {breaker.seen}; {failed} of the {tried} newest attempts of the last minute found no answer"
     return Check(f"{target} is down", failing or not breaker.ok, seen)
 
 

@@ -9,6 +9,7 @@ from workers.runbooks.base import Check, Desk, RunbookRefusedError
 
 LATELY = timedelta(seconds=60)
 WELL = frozenset({"Done", "AlreadyDone"})
+NEWEST = 5
 FAILED = frozenset({"Unavailable", "Uncertain"})
 
 
@@ -57,11 +58,20 @@ def consumed(desk: Desk, *lanes: str) -> Check:
     return Check(f"workers serve {', '.join(lanes)}", bool(count), seen)
 
 
-def attempts_lately(desk: Desk, target: str, span: timedelta = LATELY) -> tuple[int, int]:
+def attempts_lately(desk: Desk, target: str, span: timedelta) -> tuple[int, int]:
     """How many attempts at a target went well lately, and how many failed for want of an answer."""
     with desk.context.ledger.read() as session:
         told = ledger.outcomes.lately(session, target, desk.now() - span)
     return sum(told.get(word, 0) for word in WELL), sum(told.get(word, 0) for word in FAILED)
+
+
+def newest_attempts(desk: Desk, target: str, span: timedelta) -> tuple[int, int]:
+    """How many of the five newest attempts at a target within ``span`` there are, and how many of them found no answer: what went
+    well before an outage says nothing of it.
+    """
+    with desk.context.ledger.read() as session:
+        told = ledger.outcomes.newest(session, target, desk.now() - span, NEWEST)
+    return len(told), sum(outcome in FAILED for outcome in told)
 
 
 def waiting(view: LaneView, cls: str | None = None) -> int:
