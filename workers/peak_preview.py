@@ -109,8 +109,10 @@ def preview(session: Session, fleet: Fleet, profile: PeakProfile | None, paces: 
         in_force=standing.name if standing else None,
         change=standing.change if standing else 0,
         differences=tuple(difference(profile, fleet, set_now)),
-        moves=tuple(Move(*where, count) for where, count in sorted(moves.items())),
-        resting=sum(len(ids) for ids in judged.rests.values()),
+        moves=tuple(Move(*where, round(count * _beyond(counted, seen, where[0]))) for where, count in sorted(moves.items())),
+        resting=round(
+            sum(len(ids) for ids in judged.rests.values()) * max((_beyond(counted, seen, lane) for lane in seen), default=1.0)
+        ),
         waking=len(judged.wakes),
         looked_at=len(rows),
         guessed=any(count >= MOST_LOOKED_AT for lane in counted.values() for count in lane.values()),
@@ -225,6 +227,12 @@ def _seen(rows: list[Standing], judged: Judged) -> tuple[dict[str, _Seen], dict[
             place = (row.domain, row.cls, after)
             seen.then[place] = seen.then.get(place, 0) + 1
     return lanes, moves
+
+
+def _beyond(counted: Mapping[str, Mapping[tuple[str, str], int]], seen: Mapping[str, _Seen], lane: str) -> float:
+    """Rows that wait in a lane for each that was looked at."""
+    looked = seen[lane].rows if lane in seen else 0
+    return max(1.0, sum(counted.get(lane, {}).values()) / looked) if looked else 1.0
 
 
 def _counted(session: Session, fleet: Fleet) -> dict[str, dict[tuple[str, str], int]]:

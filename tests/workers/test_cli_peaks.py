@@ -102,6 +102,23 @@ def test_a_plan_shows_the_difference_what_moves_and_the_waits_and_changes_nothin
     assert desk.run("status", "--json").json["in_force"] is None
 
 
+def test_where_more_waits_than_is_looked_at_the_figures_are_of_all_that_waits(
+    small_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.peak_preview.MOST_LOOKED_AT", 20)
+    small_desk.world.prepare(
+        *small_desk.world.tell(*(an_order(f"L{n}", total="150.00" if n % 2 else "10.00") for n in range(40)))
+    )
+    with small_desk.world.ledger.write() as session:
+        session.exec_driver_sql("update deliveries set state = 'done' where business_key not like '%/L%'")
+
+    seen = small_desk.run("plan", "dear-first", "--json").json
+
+    assert (seen["guessed"], seen["looked_at"]) == (True, 20)
+    assert seen["moves"] == [{"lane": LANE, "before": "normal", "after": "high", "rows": 20}]
+    assert {one["cls"]: one["rows_then"] for one in seen["waits"]} == {"high": 20, "normal": 20}
+
+
 def test_apply_and_revert_put_the_whole_profile_in_force_and_back_and_are_written_down(desk: Desk) -> None:
     before = desk.plan()
     applied = desk.run("apply", "dear-first", "--why", "the sale", "--by", "ann", "--yes", "--json")
