@@ -1,4 +1,4 @@
-"""The failure desk on a running fleet: a group edited by rule and replayed at a ramp is at the ERP once each, and in the chain."""
+"""The failure desk on a running fleet: a group edited by rule, replayed at a ramp, is at the ERP once each, and in the chain."""
 
 import re
 from collections.abc import Iterator
