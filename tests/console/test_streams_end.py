@@ -46,7 +46,7 @@ def test_a_stream_that_is_cancelled_again_and_again_ends_quietly_and_the_others_
         while len(stays) <= before and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110  nobody tells us
             await asyncio.sleep(0.01)
         assert len(stays) > before, "the other stream stands still"
-        await hub.close()
+        hub.close()
         await other
         desk.threads.shutdown()
         return stays, ended

@@ -1,8 +1,11 @@
-"""The failure desk on a running fleet: a parked group edited by one rule and replayed at a ramp is at the ERP, once each."""
+"""The failure desk on a running fleet: a group edited by rule, replayed at a ramp, is at the ERP once each, and in the chain."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -28,7 +31,7 @@ def urls(rabbit: Rabbit, redis_url: str, sqlite_url: str) -> dict[str, str]:
 @pytest.fixture
 def fleet(tmp_path: Path, urls: dict[str, str]) -> Iterator[TestFleet]:
     limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as running:
+    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits, console=True) as running:
         refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
         running.put_crossrefs(refs)
         yield running
@@ -37,8 +40,10 @@ def fleet(tmp_path: Path, urls: dict[str, str]) -> Iterator[TestFleet]:
 def test_a_parked_group_edited_and_replayed_at_a_ramp_is_at_the_erp_once_each(
     fleet: TestFleet, urls: dict[str, str], tmp_path: Path
 ) -> None:
+    secrets = fleet.running.folder / "secrets"
+
     def run(*words: str) -> Ended:
-        given = {name.upper(): url for name, url in urls.items()}
+        given = {name.upper(): url for name, url in urls.items()} | {"AUDIT_KEY": (secrets / "AUDIT_KEY").read_text()}
         return millrace(*words, FLEET_FILE=str(tmp_path / "fleet.toml"), **given)
 
     def standing() -> str:
@@ -66,6 +71,20 @@ def test_a_parked_group_edited_and_replayed_at_a_ramp_is_at_the_erp_once_each(
     assert fleet.rows("select count(*) from edits") == [(WRONG,)]
     assert run("failures", "list", "--json").json == []
     assert steered.code in (0, 4)
+    assert "console.sign_in" in _shows_the_chain(fleet.running.urls["console"], (secrets / "CONSOLE_PASSWORD").read_text())
+    verified = run("audit", "verify", "--json").json
+    assert (verified["whole"], verified["unsealed"], verified["checked_seals"]) == (True, 0, verified["links"])
+    assert verified["links"] > WRONG
+
+
+def _shows_the_chain(url: str, password: str) -> str:
+    """The audit page of the fleet's console, for its made-up user."""
+    browser = build_opener(HTTPCookieProcessor())
+    token = re.search(r'name="csrf" value="(\w+)"', browser.open(f"{url}/sign-in", timeout=20).read().decode())
+    assert token
+    form = {"name": "admin", "password": password, "next": "/audit", "csrf": token[1]}
+    page: bytes = browser.open(f"{url}/sign-in", urlencode(form).encode(), timeout=20).read()
+    return page.decode()
 
 
 def _of(order: dict[str, Any], sku: str) -> dict[str, Any]:

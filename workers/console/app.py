@@ -41,7 +41,7 @@ class Console:
 
     async def close(self) -> None:
         """End the streams, then what the desk holds open."""
-        await self.hub.close()
+        self.hub.close()
         await asyncio.get_running_loop().run_in_executor(None, self.desk.close)
 
 

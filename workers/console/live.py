@@ -56,7 +56,7 @@ class Hub:
     desk: "Desk"
     _feeds: dict[str, _Feed] = field(default_factory=dict)
     _streams: Counter[str] = field(default_factory=Counter)
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _wakes: set[asyncio.Event] = field(default_factory=set)
     _closing: bool = False
 
     def by_name(self) -> Mapping[str, Live]:
@@ -70,10 +70,13 @@ class Hub:
     async def stream(self, session_id: str, lives: Sequence[Live], alive: Callable[[], bool]) -> AsyncIterator[ServerSentEvent]:
         """What changes, as events; a last event ``end`` when the session has ended."""
         self._streams[session_id] += 1
+        wake = asyncio.Event()
+        self._wakes.add(wake)
         try:
             with self._looking(lives) as feeds:
                 seen = dict.fromkeys(feeds, 0)
                 while not self._closing:
+                    wake.clear()
                     if not alive():
                         yield ServerSentEvent("the session has ended", event=END, sep="\n")
                         return
@@ -81,16 +84,21 @@ class Hub:
                         if feed.version > seen[name]:
                             seen[name] = feed.version
                             yield ServerSentEvent(feed.html, event=name, sep="\n")
-                    await self._wait_for_more(feeds, seen)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_AT_SESSION_S):
+                            await wake.wait()
         finally:
+            self._wakes.discard(wake)
             self._streams[session_id] -= 1
             self._streams += Counter()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End every stream."""
         self._closing = True
-        async with self._changed:
-            self._changed.notify_all()
+        for feed in self._feeds.values():
+            if feed.task is not None:
+                feed.task.cancel()
+        self._wake_all()
 
     @contextmanager
     def _looking(self, lives: Sequence[Live]) -> "Iterator[dict[str, _Feed]]":
@@ -109,23 +117,17 @@ class Hub:
                     # The next viewer begins with a fresh rendering, not with one from when somebody looked last.
                     del self._feeds[name]
 
-    async def _wait_for_more(self, feeds: Mapping[str, _Feed], seen: Mapping[str, int]) -> None:
-        # No wait_for of asyncio around it: that waits in a task of its own, which a connection that ends, cancelled more than
-        # once, leaves behind with the lock given back.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_AT_SESSION_S), self._changed:
-                await self._changed.wait_for(
-                    lambda: self._closing or any(feed.version > seen[name] for name, feed in feeds.items())
-                )
+    def _wake_all(self) -> None:
+        for wake in self._wakes:
+            wake.set()
 
     async def _feed(self, feed: _Feed) -> None:
         loop = asyncio.get_running_loop()
         while True:
             html = await loop.run_in_executor(self.desk.threads, self._rendered, feed.live)
             if html != feed.html or feed.version == 0:
-                async with self._changed:
-                    feed.html, feed.version = html, feed.version + 1
-                    self._changed.notify_all()
+                feed.html, feed.version = html, feed.version + 1
+                self._wake_all()
             await asyncio.sleep(feed.live.every_s)
 
     def _rendered(self, live: Live) -> str:

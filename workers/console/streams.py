@@ -10,6 +10,10 @@ from workers.console.gate import Gate
 from workers.console.live import HEARTBEAT_S, Hub
 from workers.console.roles import Permission
 
+SEND_WITHIN_S = 10.0
+END_WITHIN_S = 2.0
+"""A browser that does not read, or is gone, holds its place no longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Streams:
@@ -32,4 +36,4 @@ class Streams:
             return Response(status_code=503, headers={"Retry-After": "10"})
         found = session
         events = self.hub.stream(found.id, named, lambda: self.gate.sessions.alive(found))
-        return EventSourceResponse(events, ping=HEARTBEAT_S, sep="\n")
+        return EventSourceResponse(events, ping=HEARTBEAT_S, sep="\n", send_timeout=SEND_WITHIN_S, cleanup_timeout=END_WITHIN_S)
