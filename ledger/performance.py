@@ -129,9 +129,9 @@ def _unread(session: Session, domains: Sequence[str], since: datetime) -> dict[s
 
 def _retried_by_hand(session: Session, since: datetime) -> set[FailureKey]:
     a = actions.c
-    latest = select(a.action, a.subject, a.reason, a.at).order_by(a.id.desc()).limit(MOST_LOOKED_AT).subquery()
+    latest = select(a.action, a.subject, a.reason, a.at, a.allowed).order_by(a.id.desc()).limit(MOST_LOOKED_AT).subquery()
     # A job's edits are its own: they are counted among its items.
-    by_hand = latest.c.action.in_(("retry", "edit")) & ~latest.c.reason.startswith("job ")
+    by_hand = latest.c.action.in_(("retry", "edit")) & ~latest.c.reason.startswith("job ") & latest.c.allowed
     query = select(latest.c.subject).where(by_hand, latest.c.at >= since)
     return {FailureKey.read(subject) for subject in session.execute(query).scalars()}
 
