@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+LEAST_SHARE = 1e-6
+"""Below it a lane is as good as closed."""
 Bound = Literal["idle", "load", "rate", "concurrency", "closed"]
 
 
@@ -43,7 +45,7 @@ def demand_of(load: Load, within_s: float) -> Demand:
     """
     if load.rows == 0:
         return Demand(0, 0.0, 0.0, "idle")
-    if load.share <= 0:
+    if load.share < LEAST_SHARE:
         return Demand(0, 0.0, None, "closed")
     by_rate = math.inf if load.per_s is None else load.per_s * load.share
     by_room = math.inf if load.at_once is None else max(1, int(load.at_once * load.share)) / load.row_s

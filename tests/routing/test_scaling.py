@@ -14,7 +14,7 @@ loads = st.builds(
     row_s=st.floats(0.001, 5),
     per_s=st.none() | st.floats(0.1, 500),
     at_once=st.none() | st.integers(1, 60),
-    share=st.floats(0, 1),
+    share=st.just(0.0) | st.floats(0.001, 1),
 )
 
 

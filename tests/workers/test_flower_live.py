@@ -44,7 +44,7 @@ def test_nobody_sees_or_does_anything_without_the_login(flower: FlowerProcess) -
 
 def _empty(told: dict[str, list[dict[str, Any]]]) -> set[str]:
     """Names of the queues that are shown without a message."""
-    return {one["name"] for one in told["active_queues"] if one["messages"] == 0} & {QUEUE}
+    return {one["name"] for one in told["active_queues"] if one.get("messages") == 0} & {QUEUE}
 
 
 def test_workers_their_queues_and_tasks_are_shown(workers: Workers, flower: FlowerProcess) -> None:
