@@ -28,7 +28,7 @@ from workers.local.service import Service, free_port
 from workers.sandbox.judge import ExpectedEffect, judge
 from workers.up import start_role
 
-pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.xdist_group("runbooks"), pytest.mark.timeout(300)]
 
 LANE = "deliver.sandbox"
 LIMITS = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "5")
