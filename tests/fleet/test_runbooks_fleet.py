@@ -153,6 +153,7 @@ def test_a_target_that_refuses_is_asked_less_until_it_is_quiet(field_: Field) ->
 
 
 def test_a_backlog_lets_what_is_dear_go_first(field_: Field) -> None:
+    field_.erp.set_limits(rate_per_s=4, burst=1)
     field_.send(30)
     dear = [f"'order/shopify/{number}'" for number in field_.send(5, quantity=1, price="900.00")]
     states = f"select class, state, count(*) from deliveries where business_key in ({', '.join(dear)}) group by class, state"
