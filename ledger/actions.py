@@ -1,8 +1,9 @@
 """Remembers what operators did and what they were refused: who, when, to what, why, how it stood before and after; as a chain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, Select, insert, select, text
@@ -17,6 +18,7 @@ _WRITERS_LOCK = 727274005
 """Of all deeds' transactions one at a time holds it on PostgreSQL; on SQLite there is one writer anyway."""
 
 _LONGEST_NAME = 120
+_NOTHING: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 _DEED = ("at", "by", "action", "subject", "reason", "before", "after", "role", "allowed")
 
 
@@ -34,9 +36,15 @@ def write(session: Session, done: Action) -> None:
     _append(session, [done])
 
 
-def record(session: Session, actor: Actor, action: str, subjects: Sequence[str], now: datetime, **after: object) -> None:
-    """Note one deed on many subjects. ``after`` holds no personal data: names, counts, paths, versions."""
-    _append(session, [Action(now, actor.by, action, one, actor.why, {}, after, actor.role) for one in subjects])
+def record(
+    session: Session, actor: Actor, action: str, subjects: Sequence[str], now: datetime, *,
+    before: Mapping[str, Mapping[str, object]] = _NOTHING, **after: object,
+) -> None:  # fmt: skip
+    """Note one deed on many subjects. ``before`` says how each stood. No personal data: names, counts, paths, versions."""
+    _append(
+        session,
+        [Action(now, actor.by, action, one, actor.why, dict(before.get(one, {})), after, actor.role) for one in subjects],
+    )
 
 
 def listed(session: Session, subject: str, most: int) -> list[Action]:

@@ -174,6 +174,16 @@ def occurrences(session: Session, stage: str, ids: Sequence[int]) -> dict[int, t
     return found
 
 
+def given(session: Session, stage: str, ids: Sequence[int]) -> dict[int, tuple[str | None, datetime | None]]:
+    """Whom each row's case was given to and until when, locked; None where the rules say."""
+    c = cases.c
+    found: dict[int, tuple[str | None, datetime | None]] = {}
+    for some in _parts(ids):
+        query = select(c.row_id, c.assigned_to, c.due_at).where(c.stage == stage, c.row_id.in_(some)).with_for_update()
+        found |= {row.row_id: (row.assigned_to, row.due_at) for row in session.execute(query)}
+    return found
+
+
 def assign(session: Session, stage: str, ids: Sequence[int], owner: str | None, due_at: datetime | None) -> list[int]:
     """Give cases to an owner (None: to whom the rules say) until ``due_at`` (None: as the rules say); returns those met."""
     c = cases.c

@@ -15,6 +15,8 @@ from ledger.session import Session
 _KEY = (crossrefs.c.target, crossrefs.c.kind, crossrefs.c.source, crossrefs.c.key)
 
 ANY_SOURCE = "*"
+_AT_ONCE = 5_000
+"""SQLite takes at most 32 766 parameters of a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,23 @@ def look_up(session: Session, wanted: Iterable[tuple[str, str, str, str]]) -> Ma
     asked = sorted(set(wanted))
     if not asked:
         return {}
-    dialect = session.dialect.name
-    given = {(target, kind, s, key) for target, kind, source, key in asked for s in (source, ANY_SOURCE)}
-    rows = session.execute(_known(dialect), keys(dialect, _KEY, sorted(given)))
-    known = {(r.target, r.kind, r.source, r.key): r.remote_id for r in rows}
+    known = exact(session, ((target, kind, s, key) for target, kind, source, key in asked for s in (source, ANY_SOURCE)))
     found = {}
     for target, kind, source, key in asked:
         remote_id = known.get((target, kind, source, key)) or known.get((target, kind, ANY_SOURCE, key))
         if remote_id is not None:
             found[target, kind, source, key] = remote_id
+    return found
+
+
+def exact(session: Session, wanted: Iterable[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], str]:
+    """Remote ids of the very (target, kind, source, key) that are known."""
+    dialect = session.dialect.name
+    asked = sorted(set(wanted))
+    found: dict[tuple[str, str, str, str], str] = {}
+    for start in range(0, len(asked), _AT_ONCE):
+        rows = session.execute(_known(dialect), keys(dialect, _KEY, asked[start : start + _AT_ONCE]))
+        found |= {(r.target, r.kind, r.source, r.key): r.remote_id for r in rows}
     return found
 
 

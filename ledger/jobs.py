@@ -107,9 +107,10 @@ def create(session: Session, new: NewJob, chosen: Any, now: datetime) -> int:
     return job_id
 
 
-def find(session: Session, job_id: int) -> Job | None:
+def find(session: Session, job_id: int, *, lock: bool = False) -> Job | None:
     """One job."""
-    row = session.execute(_query().where(jobs.c.id == job_id)).first()
+    query = _query().where(jobs.c.id == job_id)
+    row = session.execute(query.with_for_update() if lock else query).first()
     return Job(*row) if row else None
 
 

@@ -208,8 +208,11 @@ def _write_version(context: Context, session: Session, base: Base, proposal: Pro
         session, "delivery", base.delivery_id, paths, actor, now,
         document_id=base.head.id, base_version=base.head.version, version=version,
     )  # fmt: skip
-    detail = {"paths": paths, "base_version": base.head.version, "version": version, "superseded": superseded}
-    ledger.actions.record(session, actor, "edit", [str(proposal.key)], now, **detail)
+    subject, was = str(proposal.key), base.head.version
+    ledger.actions.record(
+        session, actor, "edit", [subject], now, before={subject: {"version": was}},
+        paths=paths, base_version=was, version=version, superseded=superseded,
+    )  # fmt: skip
 
 
 def _differences(before: bytes, after: bytes) -> Sequence[Difference]:

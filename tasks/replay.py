@@ -49,7 +49,9 @@ def retry(context: Context, keys: Sequence[FailureKey], actor: Actor) -> Replaye
     now = context.now()
     with context.ledger.write() as session:
         given = give_back(context, session, keys)
-        ledger.actions.record(session, actor, "retry", [str(key) for key in given.retried], now)
+        subjects = [str(key) for key in given.retried]
+        before = {subject: {"state": "parked"} for subject in subjects}
+        ledger.actions.record(session, actor, "retry", subjects, now, before=before, state="given back")
     given.publish(context)
     return Replayed(tuple(given.retried), tuple(given.left))
 
@@ -69,7 +71,8 @@ def drop(context: Context, key: FailureKey, actor: Actor) -> bool:
         else:
             dropped = ledger.failures.drop_message(session, key.id, now)
         if dropped:
-            ledger.actions.record(session, actor, "drop", [str(key)], now)
+            before = {str(key): {"state": "filed" if key.stage == "message" else "parked"}}
+            ledger.actions.record(session, actor, "drop", [str(key)], now, before=before, state="dropped")
     if dropped:
         emit(Name.FAILURE_DROP_DONE, key=str(key), reason=actor.why)
     forward(context, letters_for_deliveries(ready))

@@ -76,7 +76,8 @@ def move(context: Context, wanted: Filter, cls: Class, actor: Actor, tell: Tell 
         move_id = ledger.moves.begin(session, wanted, cls, actor.by, actor.why, until, now)
         before = {f"{p.lane} {p.domain} {p.cls} {p.state}": p.count for p in counted.places}
         after = {"class": cls, "filter": wanted.words()}
-        ledger.actions.write(session, Action(now, actor.by, "reprioritize", f"move {move_id}", actor.why, before, after))
+        done = Action(now, actor.by, "reprioritize", f"move {move_id}", actor.why, before, after, actor.role)
+        ledger.actions.write(session, done)
     moved = 0
     for _ in range(MOST_PASSES):
         found = 0
@@ -101,7 +102,7 @@ def undo(context: Context, move_id: int, actor: Actor, tell: Tell = lambda _: No
         if not ledger.moves.take_back(session, move_id):
             raise MoveRefusedError(f"move {move_id} is undone already")
         before = {"class": made.cls, "moved": made.moved}
-        done = Action(context.now(), actor.by, "reprioritize.undo", f"move {move_id}", actor.why, before, {})
+        done = Action(context.now(), actor.by, "reprioritize.undo", f"move {move_id}", actor.why, before, {}, actor.role)
         ledger.actions.write(session, done)
     back = 0
     stages: tuple[RowStage, ...] = ("event", "delivery")

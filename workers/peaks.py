@@ -128,7 +128,7 @@ def schedule(
     number = ledger.peaks.schedule(session, profile.name, profile.kept(), starts_at, ends_at, zone, who.by, who.why, at)
     told = {"schedule": number, "profile": profile.name, "starts_at": starts_at.isoformat(), "zone": zone}
     told |= {"ends_at": ends_at.isoformat() if ends_at else ""}
-    actions.write(session, Action(at, who.by, "peak.plan", SUBJECT, who.why, {}, told))
+    actions.write(session, Action(at, who.by, "peak.plan", SUBJECT, who.why, {}, told, who.role))
     return number
 
 
@@ -136,7 +136,7 @@ def unschedule(session: Session, number: int, who: Operator, at: datetime) -> bo
     """Take an entry back; False if it is not to come any more."""
     done = ledger.peaks.settle_scheduled(session, number, "cancelled", at)
     if done:
-        actions.write(session, Action(at, who.by, "peak.cancel", SUBJECT, who.why, {"schedule": number}, {}))
+        actions.write(session, Action(at, who.by, "peak.cancel", SUBJECT, who.why, {"schedule": number}, {}, who.role))
     return done
 
 
@@ -148,7 +148,7 @@ def standing_profile(standing: InForce | None) -> PeakProfile | None:
 def _put(session: Session, before: InForce | None, after: InForce | None, who: Operator, at: datetime, deed: Deed) -> None:
     ledger.peaks.put(session, after, at)
     controls.remove(session, GUARDS)
-    actions.write(session, Action(at, who.by, f"peak.{deed}", SUBJECT, who.why, _noted(before), _noted(after)))
+    actions.write(session, Action(at, who.by, f"peak.{deed}", SUBJECT, who.why, _noted(before), _noted(after), who.role))
 
 
 def _noted(standing: InForce | None) -> dict[str, Any]:

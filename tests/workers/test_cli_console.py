@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger import audit, migrate
+from ledger.audit import Wanted
+from ledger.session import Ledger
 from tests.workers.command_line import AWAY, Ended, child, millrace
 from workers.cli.exits import Exit
 from workers.console.users import matches, read_users
@@ -13,12 +16,17 @@ PASSWORD = "correct horse battery"
 
 
 def run(*words: str, file: Path, told: str | None = None) -> Ended:
-    return millrace("console", "user", *words, CONSOLE_USERS_FILE=str(file), input=told)
+    url = f"sqlite:///{file.parent.parent / 'ledger.db'}"
+    return millrace("console", "user", *words, CONSOLE_USERS_FILE=str(file), LEDGER_URL=url, input=told)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "users"
+def file(tmp_path: Path, sqlite_url: str) -> Path:
+    opened = Ledger(sqlite_url)
+    migrate.upgrade(opened)
+    opened.close()
+    (tmp_path / "secrets").mkdir()
+    return tmp_path / "secrets" / "users"
 
 
 def test_a_user_is_added_by_a_password_from_stdin_and_only_its_hash_is_kept(file: Path) -> None:
@@ -55,6 +63,33 @@ def test_users_are_listed_replaced_and_removed(file: Path) -> None:
     assert listed.json == [{"name": "ann", "role": "approver"}, {"name": "bob", "role": "admin"}]
     assert list(read_users(file)) == ["ann"]
     assert read_users(file)["ann"].hash != before
+
+
+def test_who_made_whom_what_is_noted_without_the_password_and_not_done_if_it_cannot_be(file: Path, sqlite_url: str) -> None:
+    run("add", "ann", "--role", "reader", "--by", "carl", "--why", "new here", file=file, told=f"{PASSWORD}\n")
+    run("add", "ann", "--role", "admin", "--by", "carl", "--yes", file=file, told=f"{PASSWORD}\n")
+    run("remove", "ann", "--by", "carl", "--why", "left", "--yes", file=file)
+    away = millrace("console", "user", "add", "bob", "--role", "admin", "--generate", "--file", str(file), LEDGER_URL="sqlite://")
+    nowhere = millrace("console", "user", "add", "bob", "--role", "admin", "--generate", "--file", str(file))
+    left = list(read_users(file))
+    elsewhere = millrace("console", "user", "add", "eve", "--role", "admin", "--generate", "--unrecorded", "--file", str(file))
+
+    opened = Ledger(sqlite_url)
+    with opened.read() as session:
+        found = [one.done for one in audit.find(session, Wanted(subject="user *"), 10)]
+    opened.close()
+    assert [(one.action, one.by, one.subject, one.reason) for one in found] == [
+        ("user.remove", "carl", "user ann", "left"),
+        ("user.add", "carl", "user ann", ""),
+        ("user.add", "carl", "user ann", "new here"),
+    ]
+    assert [(one.before, one.after) for one in found] == [
+        ({"role": "admin"}, {}),
+        ({"role": "reader"}, {"role": "admin", "password": "new"}),
+        ({}, {"role": "reader", "password": "new"}),
+    ]
+    assert (away.code, nowhere.code, left) == (Exit.UNAVAILABLE, Exit.USAGE, [])
+    assert (elsewhere.code, list(read_users(file))) == (Exit.OK, ["eve"])
 
 
 @pytest.mark.parametrize(

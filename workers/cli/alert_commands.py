@@ -56,7 +56,9 @@ def ack_alert(which: Which, by: By = "", why: Why = "") -> None:
         if alert.state == "resolved":
             fail(f"{alert.name} is over since {age(alert.resolved_at or alert.seen_at)}", Exit.REFUSED)
         ledger.alerts.acknowledge(session, alert.fingerprint, who.by, now())
-        actions.record(session, who, "alert.ack", [f"alert {alert.fingerprint}"], now(), name=alert.name)
+        subject = f"alert {alert.fingerprint}"
+        before = {subject: {"acked_by": alert.acked_by}} if alert.acked_by else {}
+        actions.record(session, who, "alert.ack", [subject], now(), before=before, name=alert.name, acked_by=who.by)
     say(f"{alert.name} ({alert.fingerprint}) is {who.by}'s: {alert.runbook}")
 
 
@@ -78,9 +80,9 @@ def quiet_alert(
         alert = _one(session, which)
         until = now() + timedelta(seconds=lasts_s)
         ledger.alerts.silence(session, alert.fingerprint, until)
-        actions.record(
-            session, who, "alert.quiet", [f"alert {alert.fingerprint}"], now(), name=alert.name, until=until.isoformat()
-        )
+        subject = f"alert {alert.fingerprint}"
+        before = {subject: {"until": alert.quiet_until.isoformat()}} if alert.quiet_until else {}
+        actions.record(session, who, "alert.quiet", [subject], now(), before=before, name=alert.name, until=until.isoformat())
     say(f"{alert.name} ({alert.fingerprint}) is silent until {until:%Y-%m-%d %H:%M} UTC")
 
 

@@ -2,17 +2,22 @@
 
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.choosing import Why
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.lanes_change import agree
+from workers.cli.lanes_names import By, actor
 from workers.cli.output import Json, fail, say, show_json, show_rows
-from workers.cli.wiring import broker_url, listenable, open_ledger, settings
+from workers.cli.wiring import broker_url, changing, listenable, open_ledger, settings
 
 if TYPE_CHECKING:
+    from ledger.actions import Actor
     from workers.console.users import Entry
 
 console = typer.Typer(
@@ -26,6 +31,9 @@ user = typer.Typer(
 console.add_typer(user, name="user")
 
 UsersFile = Annotated[Path | None, typer.Option("--file", help="The file of users (MILLRACE_CONSOLE_USERS_FILE).")]
+Unrecorded = Annotated[
+    bool, typer.Option("--unrecorded", help="For a file that is used elsewhere: no ledger is needed, nothing is noted.")
+]
 UserName = Annotated[str, typer.Argument(help="Small letters, digits and . _ @ -", show_default=False)]
 
 
@@ -64,6 +72,9 @@ def add_user(
     file: UsersFile = None,
     generate: Annotated[bool, typer.Option("--generate", help="Make up a password and print it, once.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Replace a user of this name without asking.")] = False,
+    unrecorded: Unrecorded = False,
+    by: By = None,
+    why: Why = "",
     as_json: Json = False,
 ) -> None:
     """Add a user, or give one a new password or role; it is asked for, or read from stdin. Their open sessions end."""
@@ -82,7 +93,11 @@ def add_user(
         checked_password(password)
     except ValueError as error:
         fail(str(error), Exit.USAGE)
-    write_users(path, [*(one for one in found.values() if one.name != wanted), Entry(wanted, as_role, hashed(password))])
+    before = {"role": str(found[wanted].role)} if wanted in found else {}
+    after = {"role": str(as_role), "password": "new"}
+    left = [one for one in found.values() if one.name != wanted]
+    with _noted("user.add", wanted, actor(by, why), before, after, unrecorded=unrecorded):
+        write_users(path, [*left, Entry(wanted, as_role, hashed(password))])
     if as_json:
         return show_json({"name": wanted, "role": as_role, "file": str(path)} | ({"password": password} if generate else {}))
     say(f"{path}: {wanted} is {as_role}; a running console knows at once")
@@ -110,6 +125,9 @@ def remove_user(
     name: UserName,
     file: UsersFile = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    unrecorded: Unrecorded = False,
+    by: By = None,
+    why: Why = "",
     as_json: Json = False,
 ) -> None:
     """Remove a user; their open sessions end with their next request."""
@@ -121,10 +139,29 @@ def remove_user(
     if name not in found:
         fail(f"no user {name!r}; {hint(name, found)}", Exit.NOT_FOUND)
     agree(yes, f"remove {name}?")
-    write_users(path, [one for one in found.values() if one.name != name])
+    before = {"role": str(found[name].role)}
+    with _noted("user.remove", name, actor(by, why), before, {}, unrecorded=unrecorded):
+        write_users(path, [one for one in found.values() if one.name != name])
     if as_json:
         return show_json({"removed": name, "file": str(path)})
     return say(f"{path}: {name} is removed; a running console knows at once")
+
+
+@contextmanager
+def _noted(
+    action: str, name: str, who: "Actor", before: dict[str, str], after: dict[str, str], *, unrecorded: bool
+) -> Iterator[None]:
+    """Note the deed in the transaction within which the file is replaced: neither is there without the other."""
+    if unrecorded:
+        yield
+        return
+    from ledger import actions
+    from ledger.actions import Action
+    from workers.bootstrap import now
+
+    with changing(settings()) as session:
+        actions.write(session, Action(now(), who.by, action, f"user {name}", who.why, before, after, who.role))
+        yield
 
 
 def _path(file: Path | None) -> Path:

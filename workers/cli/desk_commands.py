@@ -3,15 +3,19 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from workers.cli.choosing import Why
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.lanes_names import By, LaneName, checked_lane, operator
+from workers.cli.lanes_names import By, LaneName, actor, checked_lane, operator
 from workers.cli.moments import seconds, span
 from workers.cli.output import Json, Most, fail, say, show_json, show_rows, show_table
 from workers.cli.wiring import changing, reading, settings
+
+if TYPE_CHECKING:
+    from ledger.actions import Actor
 
 crossrefs = typer.Typer(help="What our keys are called at each target.", epilog=EPILOG, no_args_is_help=True)
 weights = typer.Typer(help="How lanes serve their classes.", epilog=EPILOG, no_args_is_help=True)
@@ -30,17 +34,19 @@ def set_crossref(
     key: Annotated[str, typer.Argument(help="Our key: SKU, customer, tax title, location, charge code.")],
     remote_id: Annotated[str, typer.Argument(help="The id at the target.")],
     source: Annotated[str, typer.Option(help="Only for keys told by this source.")] = "*",
+    by: By = None,
+    why: Why = "",
 ) -> None:
     """Say what a key is called at a target."""
     wrong = _wrong_in((target, kind, source, key, remote_id))
     if wrong:
         fail(wrong, Exit.USAGE)
-    _put([(target, kind, source, key, remote_id)])
+    _put([(target, kind, source, key, remote_id)], actor(by, why), "crossref.set")
     say(f"{target} {kind} {key} is {remote_id}")
 
 
 @crossrefs.command("load", epilog="Example: millrace crossrefs load items.csv  (columns target,kind,source,key,remote_id)")
-def load_crossrefs(file: Path) -> None:
+def load_crossrefs(file: Path, by: By = None, why: Why = "") -> None:
     """Load cross-references from a CSV file; all or none."""
     wanted = list(_COLUMNS)
     try:
@@ -55,7 +61,7 @@ def load_crossrefs(file: Path) -> None:
         wrong = _wrong_in(row)
         if wrong:
             fail(f"{file}: row {number}: {wrong}", Exit.USAGE)
-    say(f"loaded {_put(rows)}")
+    say(f"loaded {_put(rows, actor(by, why), 'crossref.load')}")
 
 
 @crossrefs.command("list", epilog="Example: millrace crossrefs list --target netsuite --kind item")
@@ -99,6 +105,7 @@ def set_weights(
     strict: Annotated[bool, typer.Option(help="Serve a lower class only when the higher ones are empty.")] = False,
     aged_after: Annotated[str, typer.Option(help="Age from which a class is served every second turn.", metavar="SPAN")] = "15m",
     by: By = None,
+    why: Why = "",
 ) -> None:
     """Change a lane's weights at run time; workers act on it within two seconds, the standing backlog included."""
     from datetime import UTC, datetime
@@ -109,7 +116,7 @@ def set_weights(
     loaded = settings()
     checked_lane(loaded.fleet, family)
     told = FamilyWeights(high=high, normal=normal, low=low, strict=strict, aged_after_s=seconds(aged_after))
-    who = lane_actions.Operator(operator(by), "millrace weights set")
+    who = lane_actions.Operator(operator(by), why)
     with changing(loaded) as session:
         lane_actions.set_values(session, family, who, datetime.now(UTC), {"weights": told.model_dump()})
     say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}, and what waits {aged_after}")
@@ -131,11 +138,11 @@ def _hint(wrong: str, known: Iterable[str]) -> str:
     return hint(wrong, known)
 
 
-def _put(rows: list[tuple[str, ...]]) -> int:
+def _put(rows: list[tuple[str, ...]], who: "Actor", action: str) -> int:
     from datetime import UTC, datetime
 
-    import ledger.crossrefs
     from ledger.crossrefs import ANY_SOURCE, CrossRef
+    from workers import crossref_actions
 
     loaded = settings()
     for target in sorted({row[0] for row in rows}):
@@ -145,4 +152,4 @@ def _put(rows: list[tuple[str, ...]]) -> int:
         if source not in loaded.fleet.sources:
             fail(f"no source {source!r}; {_hint(source, loaded.fleet.sources)}", Exit.NOT_FOUND)
     with changing(loaded) as session:
-        return ledger.crossrefs.put(session, (CrossRef(*row) for row in rows), datetime.now(UTC))
+        return crossref_actions.put(session, [CrossRef(*row) for row in rows], who, datetime.now(UTC), action)

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from workers.cli.choosing import Why
 from workers.cli.exits import EPILOG, Exit
+from workers.cli.lanes_names import By, actor
 from workers.cli.output import Json, fail, say, show_json, show_rows
 
 if TYPE_CHECKING:
@@ -49,15 +51,16 @@ def _noun() -> None:
 
 
 @db.command("upgrade", epilog="Example: MILLRACE_LEDGER_URL=postgresql://... millrace db upgrade")
-def upgrade(as_json: Json = False) -> None:
+def upgrade(by: By = None, why: Why = "", as_json: Json = False) -> None:
     """Bring the ledger's tables to the newest shape; safe to repeat."""
     from ledger import migrate
     from ledger.session import LedgerUnavailable
+    from workers.bootstrap import now
     from workers.cli.wiring import open_ledger, settings
 
     ledger = open_ledger(settings())
     try:
-        before, after = migrate.upgrade(ledger)
+        before, after = migrate.upgrade(ledger, (actor(by, why), now()))
     except LedgerUnavailable as error:
         reason = str(error).partition("\n")[0][:200]
         fail(f"the ledger does not answer: {reason}", Exit.UNAVAILABLE)

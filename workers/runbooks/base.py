@@ -57,7 +57,7 @@ class Desk:
     @property
     def operator(self) -> Operator:
         """Who acts, as the lanes' deeds take it."""
-        return Operator(self.actor.by, self.actor.why)
+        return Operator(self.actor.by, self.actor.why, self.actor.role)
 
     def now(self) -> datetime:
         """The time."""

@@ -89,7 +89,9 @@ def undo(desk: Desk, run_id: int, tell: Tell, *, anyway: bool = False) -> Run:
     with desk.context.ledger.write() as session:
         ledger.runbooks.note(session, run_id, state="undone", undone_at=desk.now())
         told_steps = {"steps": [step["told"] for step in kept]}
-        done = Action(desk.now(), desk.actor.by, "runbook.undo", f"runbook {run_id}", desk.actor.why, {}, told_steps)
+        done = Action(
+            desk.now(), desk.actor.by, "runbook.undo", f"runbook {run_id}", desk.actor.why, {}, told_steps, desk.actor.role
+        )
         ledger.actions.write(session, done)
     return find_run(desk, run_id)
 
@@ -113,7 +115,7 @@ def _begin(desk: Desk, book: Runbook, given: Mapping[str, str], kept: Sequence[W
     with desk.context.ledger.write() as session:
         run_id = ledger.runbooks.begin(session, book.name, given, kept, actor.by, actor.why, now)
         after = {"given": dict(given), "steps": [step["says"] for step in kept], "in_spite_of": [one.what for one in lacking]}
-        done = Action(now, actor.by, "runbook.run", f"runbook {run_id}", actor.why, {}, after)
+        done = Action(now, actor.by, "runbook.run", f"runbook {run_id}", actor.why, {}, after, actor.role)
         ledger.actions.write(session, done)
     return run_id
 
