@@ -12,15 +12,21 @@ from typer.core import TyperGroup
 import ledger.alerts
 from config.settings import load_settings
 from ledger import audit
+from ledger.actions import Actor
 from ledger.alerts import Alert
 from ledger.audit import Wanted
 from ledger.chain import Action, Link
+from ledger.standing_rows import Filter
+from tasks.reprioritize import move
 from tests.documents import an_order, at
 from tests.tasks.desk import of_unknown_item, refused
 from tests.tasks.world import World, a_world
 from tests.workers.command_line import AWAY, Ended, millrace
+from tests.workers.peaks import a_profile
+from workers import peaks
 from workers.cli.exits import Exit
 from workers.cli.main import app
+from workers.lane_actions import Operator
 
 ROOT = Path(__file__).resolve().parents[2]
 LANE = "deliver.sandbox"
@@ -241,6 +247,24 @@ def test_a_command_that_changes_something_leaves_a_link_with_who_why_and_before(
         assert link.before or link.after or deed.action == "note"
         assert link.before or not deed.tells
     assert MAIL not in str(links)
+
+
+def test_deeds_that_come_from_the_console_say_the_role(sqlite_url: str) -> None:
+    with a_world(sqlite_url) as world:
+        world.prepare(*world.tell(an_order("1")))
+        approver = Actor("ann", WHY, "approver")
+        move(world.context, Filter(lane=LANE), "high", approver)
+        with world.ledger.write() as session:
+            who = Operator(approver.by, approver.why, approver.role)
+            peaks.apply(session, a_profile(), who, world.clock.now())
+            peaks.revert(session, who, world.clock.now())
+        links = [one.done for one in _links(world)]
+
+    assert [(link.action, link.role) for link in links] == [
+        ("reprioritize", "approver"),
+        ("peak.apply", "approver"),
+        ("peak.revert", "approver"),
+    ]
 
 
 def test_the_page_of_the_audit_chain_names_every_deed() -> None:
