@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     notify_webhook_urls: SecretStr = Field(default=SecretStr(""), description="URLs that alerts go to, with commas between")
     notify_webhook_secret: SecretStr = Field(default=SecretStr(""), description="whsec_..., signs them")
     notify_repeat_s: float = Field(default=14_400.0, gt=0, description="an alert that lasts is told again")
+    notify_group_wait_s: float = Field(default=10.0, ge=0, description="alerts that begin within are told together")
+    notify_clear_after_s: float = Field(default=60.0, ge=0, description="an alert that is not seen for so long is over")
     notify_inbox_host: str = "127.0.0.1"
     notify_inbox_port: int = Field(default=0, ge=0, le=65_535, description="takes Alertmanager's webhooks; 0: closed")
     notify_inbox_token: SecretStr = Field(default=SecretStr(""), description="bearer token that Alertmanager must send")

@@ -51,7 +51,7 @@ class Watching:
             promises=promises_of(levels),
             bounds={"urgent_backlog_s": levels.urgent_backlog_s, "longest_backlog_s": levels.longest_backlog_s},
             installation=settings.environment,
-            manners=Manners(repeat_s=settings.notify_repeat_s),
+            manners=Manners(settings.notify_group_wait_s, settings.notify_repeat_s, settings.notify_clear_after_s),
             now=now,
         )
         self._inbox = open_inbox(settings, self._notifier.take)

@@ -12,14 +12,19 @@ from kombu import Connection
 
 from adapters.erps.netsuite.keys import order_key
 from ledger.crossrefs import CrossRef
+from tests.docs.pages import ROOT
+from tests.fleet.new_operator import NewOperator, notice_of
 from tests.fleet.running import TestFleet, a_fleet
 from tests.fleet.shopify import an_order
 from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
-from tests.workers.notify.places import web_hook
+from tests.workers.notify.places import Hook, web_hook
 from workers.local.service import free_port
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
+
+LATE = (11, 12, 13)
+BURNING = "MillraceServiceLevelBurning"
 
 
 @pytest.fixture
@@ -78,7 +83,9 @@ def test_a_forked_process_is_counted_by_its_worker_and_the_relay_tells_the_scale
     assert counted(scrape(f"{fleet.running.urls['receiver']}/metrics"), "millrace_accepted_total") == 5
 
 
-def test_the_relay_shows_the_business_and_tells_people_of_a_dead_letter(fleet: TestFleet, rabbit: Rabbit) -> None:
+def test_the_relay_shows_the_business_tells_people_and_the_pages_lead_from_an_alert_to_the_fixed_order(
+    fleet: TestFleet, rabbit: Rabbit
+) -> None:
     port = free_port()
     with web_hook() as hook:
         fleet.kill("relay")
@@ -86,7 +93,11 @@ def test_the_relay_shows_the_business_and_tells_people_of_a_dead_letter(fleet: T
             "MILLRACE_METRICS_PORT": str(port),
             "MILLRACE_NOTIFY_WEBHOOK_URLS": hook.url,
             "MILLRACE_NOTIFY_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "MILLRACE_NOTIFY_GROUP_WAIT_S": "1",
+            "MILLRACE_NOTIFY_CLEAR_AFTER_S": "1",
         }
+        file = Path(fleet.running.environment["MILLRACE_FLEET_FILE"])
+        file.write_text(f"{file.read_text()}\n[service_levels]\norder_creation_s = 2\n")
         fleet.start_again("relay", "relay")
         fleet.shop.send("orders/create", an_order(1))
         fleet.shop.send("orders/create", an_order(2) | {"currency": "NO-CURRENCY"})
@@ -94,8 +105,9 @@ def test_the_relay_shows_the_business_and_tells_people_of_a_dead_letter(fleet: T
         with Connection(rabbit.url) as connection:
             connection.Producer().publish(b"no task", exchange="", routing_key="orders.high", content_type="text/plain")
         told = wait_until(lambda: [json.loads(body) for _, _, body in hook.posts], 60, "people are told")
+        text = scrape(f"http://127.0.0.1:{port}/metrics")
+        _from_the_alert_to_the_fixed_orders(fleet, hook)
 
-    text = scrape(f"http://127.0.0.1:{port}/metrics")
     assert [(one["type"], one["data"]["name"], one["data"]["runbook"]) for one in told] == [
         ("alert.firing", "MillraceDeadLetters", "docs/runbooks/poison-flood.md")
     ]
@@ -104,6 +116,33 @@ def test_the_relay_shows_the_business_and_tells_people_of_a_dead_letter(fleet: T
     assert counted(text, "millrace_completion_ratio") > 0
     for readable in ("figures", "backlog", "lanes"):
         assert counted(text, f"millrace_{readable}_readable") == 1
+
+
+def _from_the_alert_to_the_fixed_orders(fleet: TestFleet, hook: Hook) -> None:
+    """By the notice, the pages and what the commands answer alone."""
+    for number in LATE:
+        order = an_order(number)
+        assert fleet.shop.send("orders/create", order | {"line_items": [order["line_items"][0] | {"sku": "NEW-7"}]}) == 200
+    notice: Any = wait_until(lambda: notice_of(hook, "alert.firing", BURNING), 60, "late orders are told of")
+    (alert,) = notice["alerts"]
+    new = NewOperator(fleet, {"3f9c": alert["id"][:4], "1001": str(LATE[0])})
+
+    refused = new.types(f"millrace runbook check {Path(notice['runbook']).stem} --with lane=deliver.sandbox")
+    answers = new.follows()
+    fleet.wait_for_states({"done": 1 + len(LATE)})
+    for number in range(100, 180):
+        assert fleet.shop.send("orders/create", an_order(number)) == 200
+    over: Any = wait_until(lambda: notice_of(hook, "alert.resolved", BURNING), 60, "their end is told")
+
+    assert "millrace failures groups" in (ROOT / notice["runbook"]).read_text()
+    assert "3 are parked, see millrace failures groups" in refused.err
+    assert {line: done for line, done in answers.items() if done.code != 0} == {}
+    assert new.known["SKU-1"] == "NEW-7"
+    assert "Done" in new.types("millrace documents trace 1001").out
+    assert over["alerts"][0]["id"] == alert["id"]
+    deeds = new.types("millrace audit list").out
+    assert all(f" {deed} " in deeds for deed in ("alert.ack", "crossref.set", "retry", "job"))
+    assert " 0 faults" in new.types("millrace audit verify").err
 
 
 def test_one_correlation_id_leads_from_the_webhook_to_the_erp_document_and_back(fleet: TestFleet) -> None:

@@ -54,6 +54,14 @@ def test_events_are_listed_shown_and_traced(desk: Desk) -> None:
     assert (len(unread["events"]), unread["documents"]) == (1, [])
 
 
+def test_a_number_is_a_document_of_that_key_or_number_before_it_is_an_id(desk: Desk) -> None:
+    desk.world.prepare(*desk.world.tell(an_order("1")))
+
+    by_key, by_id = (desk.run("documents", "show", number, "--json").json for number in ("1", "2"))
+
+    assert (by_key["key"], by_id["id"], by_id["key"]) == ("1", 2, "1002")
+
+
 def test_bodies_are_shown_only_when_asked_for(desk: Desk) -> None:
     parked = desk.run("events", "list", "--state", "parked", "--json").json[0]["id"]
 

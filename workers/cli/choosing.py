@@ -1,6 +1,5 @@
 """Runs what the failure desk's commands share: choosing cases by conditions, moments as people write them, who acts and why."""
 
-import getpass
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workers.cli.exits import Exit
+from workers.cli.lanes_names import operator
 from workers.cli.output import fail
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ GroupName = Annotated[str | None, typer.Option("--group", help="Only this group 
 Text = Annotated[str | None, typer.Option("--text", help="Only with this text in cause, code or business key.")]
 Since = Annotated[str | None, typer.Option(help="Failed last at or after: 2h, 3d (ago) or 2026-11-27T09:00Z.")]
 Until = Annotated[str | None, typer.Option(help="Failed last before: as --since.")]
-By = Annotated[str, typer.Option("--by", help="Who does it; kept. The login name if not given.")]
+By = Annotated[str, typer.Option("--by", help="Who does it; kept. The login name here if not given.")]
 Why = Annotated[str, typer.Option("--why", help="Why; kept.")]
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhd])")
@@ -67,7 +67,7 @@ def actor(by: str, why: str, *, needed: bool = False) -> "Actor":
 
     if needed and not why.strip():
         fail("say why: --why '...' is kept with what is changed", Exit.USAGE)
-    return Actor((by or _login())[:80], why)
+    return Actor(operator(by)[:80], why)
 
 
 def read_keys(texts: Sequence[str]) -> "list[FailureKey]":
@@ -78,13 +78,6 @@ def read_keys(texts: Sequence[str]) -> "list[FailureKey]":
         return [FailureKey.read(text) for text in texts]
     except ValueError as error:
         fail(str(error), Exit.USAGE)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        fail("this login has no name; say --by", Exit.USAGE)
 
 
 def _moment(told: str | None, sign: int) -> datetime | None:

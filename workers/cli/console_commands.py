@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.choosing import Why
+from workers.cli.choosing import By, Why, actor
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.lanes_change import agree
-from workers.cli.lanes_names import By, actor
 from workers.cli.output import Json, fail, say, show_json, show_rows
 from workers.cli.wiring import broker_url, changing, listenable, open_ledger, settings
 
@@ -73,7 +72,7 @@ def add_user(
     generate: Annotated[bool, typer.Option("--generate", help="Make up a password and print it, once.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Replace a user of this name without asking.")] = False,
     unrecorded: Unrecorded = False,
-    by: By = None,
+    by: By = "",
     why: Why = "",
     as_json: Json = False,
 ) -> None:
@@ -126,7 +125,7 @@ def remove_user(
     file: UsersFile = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     unrecorded: Unrecorded = False,
-    by: By = None,
+    by: By = "",
     why: Why = "",
     as_json: Json = False,
 ) -> None:

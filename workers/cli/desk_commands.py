@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from workers.cli.choosing import Why
+from workers.cli.choosing import By, Why, actor
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.lanes_names import By, LaneName, actor, checked_lane, operator
+from workers.cli.lanes_names import LaneName, checked_lane
 from workers.cli.moments import seconds, span
 from workers.cli.output import Json, Most, fail, say, show_json, show_rows, show_table
 from workers.cli.wiring import changing, reading, settings
@@ -34,7 +34,7 @@ def set_crossref(
     key: Annotated[str, typer.Argument(help="Our key: SKU, customer, tax title, location, charge code.")],
     remote_id: Annotated[str, typer.Argument(help="The id at the target.")],
     source: Annotated[str, typer.Option(help="Only for keys told by this source.")] = "*",
-    by: By = None,
+    by: By = "",
     why: Why = "",
 ) -> None:
     """Say what a key is called at a target."""
@@ -46,7 +46,7 @@ def set_crossref(
 
 
 @crossrefs.command("load", epilog="Example: millrace crossrefs load items.csv  (columns target,kind,source,key,remote_id)")
-def load_crossrefs(file: Path, by: By = None, why: Why = "") -> None:
+def load_crossrefs(file: Path, by: By = "", why: Why = "") -> None:
     """Load cross-references from a CSV file; all or none."""
     wanted = list(_COLUMNS)
     try:
@@ -104,7 +104,7 @@ def set_weights(
     low: Turns = 1,
     strict: Annotated[bool, typer.Option(help="Serve a lower class only when the higher ones are empty.")] = False,
     aged_after: Annotated[str, typer.Option(help="Age from which a class is served every second turn.", metavar="SPAN")] = "15m",
-    by: By = None,
+    by: By = "",
     why: Why = "",
 ) -> None:
     """Change a lane's weights at run time; workers act on it within two seconds, the standing backlog included."""
@@ -116,9 +116,11 @@ def set_weights(
     loaded = settings()
     checked_lane(loaded.fleet, family)
     told = FamilyWeights(high=high, normal=normal, low=low, strict=strict, aged_after_s=seconds(aged_after))
-    who = lane_actions.Operator(operator(by), why)
+    who = actor(by, why)
     with changing(loaded) as session:
-        lane_actions.set_values(session, family, who, datetime.now(UTC), {"weights": told.model_dump()})
+        lane_actions.set_values(
+            session, family, lane_actions.Operator(who.by, who.why), datetime.now(UTC), {"weights": told.model_dump()}
+        )
     say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}, and what waits {aged_after}")
 
 

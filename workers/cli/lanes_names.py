@@ -11,7 +11,6 @@ from workers.cli.output import fail
 
 if TYPE_CHECKING:
     from config.fleet import Fleet
-    from ledger.actions import Actor
 
 
 def complete_lane(incomplete: str) -> list[str]:
@@ -50,10 +49,3 @@ def operator(by: str | None) -> str:
     except (KeyError, OSError):
         user = "unknown"
     return f"{user}@{socket.gethostname().partition('.')[0]}"
-
-
-def actor(by: str | None, why: str) -> "Actor":
-    """Who does it and why, as the audit chain takes it."""
-    from ledger.actions import Actor
-
-    return Actor(operator(by), why)

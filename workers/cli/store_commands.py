@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from workers.cli.choosing import Why
+from workers.cli.choosing import By, Why, actor
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.lanes_names import By, actor
 from workers.cli.output import Json, fail, say, show_json, show_rows
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _noun() -> None:
 
 
 @db.command("upgrade", epilog="Example: MILLRACE_LEDGER_URL=postgresql://... millrace db upgrade")
-def upgrade(by: By = None, why: Why = "", as_json: Json = False) -> None:
+def upgrade(by: By = "", why: Why = "", as_json: Json = False) -> None:
     """Bring the ledger's tables to the newest shape; safe to repeat."""
     from ledger import migrate
     from ledger.session import LedgerUnavailable

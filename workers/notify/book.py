@@ -9,17 +9,17 @@ from workers.notify.rules import Sighting
 
 OWN, ALERTMANAGER = "own", "alertmanager"
 CLEAR_AFTER_S = 60.0
-"""An alert is over when it was not seen for so long: one that comes and goes is told once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manners:
     """Alerts of one name that begin within ``group_wait_s`` are told together; one that lasts is told again after
-    ``repeat_s``.
+    ``repeat_s``. An alert is over when it was not seen for ``clear_after_s``: one that comes and goes is told once.
     """
 
     group_wait_s: float = 10.0
     repeat_s: float = 14_400.0
+    clear_after_s: float = CLEAR_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)

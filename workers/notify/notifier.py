@@ -95,7 +95,8 @@ class Notifier:
         seen = sightings(self._read(), self._bounds)
         with self._ledger.write() as session:
             known = {alert.fingerprint: alert for alert in ledger.alerts.live(session, lock=True)}
-            self._settle(session, known, book.after_look(known, seen, now), now)
+            after = book.after_look(known, seen, now, clear_after_s=self._manners.clear_after_s)
+            self._settle(session, known, after, now)
 
     def take(self, told: Told) -> None:
         """Bring the book up to date with what Alertmanager tells. Raises one of LedgerUnavailable."""

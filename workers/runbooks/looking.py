@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
+import ledger.desk
 import ledger.outcomes
+from ledger.desk import Filter
 from routing import names
 from workers.lanes import LaneView
 from workers.runbooks.base import Check, Desk, RunbookRefusedError
@@ -72,6 +74,16 @@ def newest_attempts(desk: Desk, target: str, span: timedelta) -> tuple[int, int]
     with desk.context.ledger.read() as session:
         told = ledger.outcomes.newest(session, target, desk.now() - span, NEWEST)
     return len(told), sum(outcome in FAILED for outcome in told)
+
+
+def parked(desk: Desk, lane: str) -> str:
+    """What of a target's lane waits for a person and for no turn, in words for behind a count; nothing if nothing does."""
+    target = names.target_of(lane)
+    if target is None:
+        return ""
+    with desk.context.ledger.read() as session:
+        total = ledger.desk.totals(session, desk.context.fleet.desk, Filter(target=target), desk.now())
+    return f"; {total.count} are parked, see millrace failures groups" if total and total.count else ""
 
 
 def waiting(view: LaneView, cls: str | None = None) -> int:

@@ -34,7 +34,8 @@ class QueueBacklog:
     def check(self, desk: Desk, given: Mapping[str, str]) -> list[Check]:
         """Something waits, the lane is open, workers serve it, and its target answers."""
         view = desk.lane(given["lane"])
-        something = Check("something waits", view.rows > 0, f"{view.rows}{'+' if view.more else ''} rows")
+        seen = f"{view.rows}{'+' if view.more else ''} rows{looking.parked(desk, given['lane'])}"
+        something = Check("something waits", view.rows > 0, seen)
         checks = [something, looking.is_open(view), looking.consumed(desk, given["lane"])]
         return checks if view.target is None else [*checks, looking.breaker_closed(view)]
 
