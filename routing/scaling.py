@@ -7,7 +7,8 @@ from typing import Literal
 
 LEAST_SHARE = 1e-6
 """Below it a lane is as good as closed."""
-Bound = Literal["idle", "load", "rate", "concurrency", "closed"]
+Bound = Literal["idle", "load", "rate", "concurrency", "limit", "closed"]
+"""``limit``: another one of the target's, such as a window or a day's budget; only callers that know of it say so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """Runs the signal for autoscalers: for each pool the workers that pay, with the age and drain time of its lanes."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from adapters.throttle.base import Limit
 from config.fleet import Fleet
 from routing.scaling import Demand, Load, demand_of, workers_for
 from workers.bootstrap import now
+from workers.bounds import bounds_of, soonest
 from workers.lanes import LaneView, Lookout
 
 PREPARE_ROW_S = 0.004
@@ -60,18 +63,31 @@ def pool_signals(fleet: Fleet, lookout: Lookout, within_s: float) -> list[PoolSi
 
 def lane_signal(view: LaneView, within_s: float) -> LaneSignal:
     """What one lane takes."""
-    return LaneSignal(view.lane, view.rows, view.oldest_s or 0.0, demand_of(load_of(view), within_s))
+    return LaneSignal(view.lane, view.rows, view.oldest_s or 0.0, _demand(view, within_s))
 
 
-def load_of(view: LaneView) -> Load:
+def _demand(view: LaneView, within_s: float) -> Demand:
     """A lane's backlog against what its target allows and works at now."""
     if view.target is None:
-        return Load(view.rows, PREPARE_ROW_S, share=view.state.scale)
-    status = view.status
-    call_s = (status.latency_s if status else None) or UNKNOWN_CALL_S
-    per_s = (status.working_per_s if status else None) or (view.limit.rate_per_s if view.limit else None)
-    at_once = (status.working_concurrency if status else None) or (view.limit.concurrency if view.limit else None)
-    return Load(view.rows, CALLS_A_ROW * call_s + ROUND_S, per_s and per_s / CALLS_A_ROW, at_once, view.state.scale)
+        return demand_of(Load(view.rows, PREPARE_ROW_S, share=view.state.scale), within_s)
+    call_s = (view.status.latency_s if view.status else None) or UNKNOWN_CALL_S
+    limit = _working(view)
+    soonest_s, _ = soonest(list(bounds_of(limit, call_s)), view.rows, {"": math.ceil(view.rows * CALLS_A_ROW)})
+    per_s = limit.rate_per_s and limit.rate_per_s / CALLS_A_ROW
+    load = Load(view.rows, CALLS_A_ROW * call_s + ROUND_S, per_s, limit.concurrency, view.state.scale)
+    demand = demand_of(load, max(within_s, soonest_s))
+    return replace(demand, bound="limit") if demand.bound == "load" and soonest_s > within_s else demand
+
+
+def _working(view: LaneView) -> Limit:
+    """The account's limit as the limiter works at now; without those of single operations: what waits is not told apart."""
+    limit, status = view.limit or Limit(), view.status
+    return replace(
+        limit,
+        rate_per_s=(status.working_per_s if status else None) or limit.rate_per_s,
+        concurrency=(status.working_concurrency if status else None) or limit.concurrency,
+        operations={},
+    )
 
 
 def as_json(signals: Sequence[PoolSignal]) -> dict[str, object]:

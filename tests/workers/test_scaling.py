@@ -6,8 +6,12 @@ import pytest
 
 from adapters.throttle.base import Budget, Limit, Points, Window
 from tests.workers.rehearsing import a_fleet, a_scene, every, predicted
+from workers.lanes import LaneView
+from workers.plan import LaneState
 from workers.rehearse.scaling import Work, need_of, workers_for
 from workers.rehearse.service import Service, Spread, TargetService
+from workers.scaling import CALLS_A_ROW, ROUND_S, UNKNOWN_CALL_S, lane_signal
+from workers.waiting import Waiting
 
 LANE = "deliver.erp"
 
@@ -46,6 +50,61 @@ def test_what_keeps_coming_takes_its_part_of_the_limit_and_may_take_all_of_it() 
     assert some.soonest_s == pytest.approx(200.0)
     assert math.isinf(all_of_it.soonest_s)
     assert (all_of_it.possible, all_of_it.bound) == (False, "rate")
+
+
+def test_where_it_is_never_through_the_plan_is_for_what_the_limit_lets_through() -> None:
+    limit = Limit(rate_per_s=10, operations={"order.create": Limit(rate_per_s=6)})
+
+    need = need_of(work(1000, call_s=0.5, cpu_s=0.01, inflow_per_s=20.0, calls=2), limit, 60.0)
+
+    assert math.isinf(need.soonest_s)
+    assert need.demand.per_s == pytest.approx(3.0)  # Two requests a row, six a second.
+    assert need.slots == 3
+    assert need.cpu == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    ("limit", "within_s", "bound"),
+    [
+        (Limit(), 900.0, "load"),
+        (Limit(rate_per_s=50), 900.0, "load"),
+        (Limit(rate_per_s=10), 900.0, "rate"),
+        (Limit(concurrency=20), 900.0, "load"),
+        (Limit(rate_per_s=50, windows=(Window(600, 60.0),)), 900.0, "limit"),
+        (Limit(budgets=(Budget(10_000),)), 900.0, "limit"),
+        (Limit(budgets=(Budget(20_000),)), 900.0, "load"),
+        (Limit(points=Points(1_000, 5.0, 1)), 900.0, "limit"),
+    ],
+)
+def test_the_plan_and_the_signal_for_autoscalers_say_the_same(limit: Limit, within_s: float, bound: str) -> None:
+    rows, row_s = 9_000, CALLS_A_ROW * UNKNOWN_CALL_S + ROUND_S
+    calls = {"": int(rows * CALLS_A_ROW)}
+
+    signal = lane_signal(a_view(rows, limit), within_s).demand
+    plan = need_of(Work(LANE, rows, calls, row_s, UNKNOWN_CALL_S), limit, within_s)
+
+    assert signal.bound == bound
+    assert plan.possible == (bound == "load")
+    assert signal.slots == plan.slots
+    assert signal.drain_s == pytest.approx(plan.drain_s, rel=0.01)
+
+
+def test_where_permits_are_short_the_signal_asks_for_no_slot_beyond_them() -> None:
+    # The plan keeps the permits busy while rows are claimed and settled: that takes a little more than one slot each.
+    rows, row_s = 9_000, CALLS_A_ROW * UNKNOWN_CALL_S + ROUND_S
+    calls = {"": int(rows * CALLS_A_ROW)}
+
+    signal = lane_signal(a_view(rows, Limit(concurrency=20)), 60.0).demand
+    plan = need_of(Work(LANE, rows, calls, row_s, UNKNOWN_CALL_S), Limit(concurrency=20), 60.0)
+
+    assert (signal.slots, signal.bound, plan.slots, plan.bound) == (20, "concurrency", 21, "concurrency")
+    assert signal.drain_s == pytest.approx(plan.drain_s, rel=0.05)
+
+
+def a_view(rows: int, limit: Limit) -> LaneView:
+    """A lane whose limiter has told nothing yet."""
+    waiting = (Waiting("orders", "normal", rows, more=False, oldest_s=60.0),)
+    return LaneView(LANE, "erp", limit, None, waiting, LaneState("open", "", 1.0), None)
 
 
 def test_slots_follow_the_pace_and_workers_follow_slots_and_computing() -> None:

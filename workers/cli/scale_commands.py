@@ -132,8 +132,8 @@ def _pools(fleet: "Fleet", needs: list["Need"]) -> list[dict[str, object]]:
 
 
 def _values(need: "Need") -> dict[str, object]:
-    told = dataclasses.asdict(need)
-    return {name: None if value == math.inf else value for name, value in told.items()}
+    told = dataclasses.asdict(need) | {"slots": need.slots}
+    return {name: None if value == math.inf else value for name, value in told.items() if name != "demand"}
 
 
 def _show(needs: list["Need"], pools: list[dict[str, object]], within_s: float) -> None:

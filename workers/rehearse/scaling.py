@@ -1,16 +1,17 @@
-"""Runs the sums of `millrace scale plan`: the soonest that limits allow, and the slots and workers that a drain time takes. Pure.
+"""Runs the sums of `millrace scale plan`: the soonest that limits allow, and what a drain time takes then. Pure.
 
-Every limit is a line: so much at once, then so much a second. A backlog is through when the slowest of its lines is.
+What limits let through comes from `workers.bounds`, slots and workers from `routing.scaling`, as in the signal for autoscalers.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.throttle.base import Limit
+from routing import scaling
+from routing.scaling import Demand, Load, demand_of
+from workers.bounds import Bound, bounds_of, lets_through, soonest
 from workers.rehearse.figures import BUSY
-
-DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +30,10 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """One limit: ``at_once`` calls and then ``per_s``; ``operation`` "" for all of the account."""
-
-    name: str
-    at_once: float
-    per_s: float
-    operation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Need:
     """One lane's plan. ``soonest_s`` is what limits allow with any number of workers, infinite if more comes than they let
-    through; ``bound`` names the one that decides. ``slots`` and ``cpu`` (processors) are for ``drain_s``: the time asked for, or
-    the soonest where that is later.
+    through; ``bound`` names the one that decides. ``demand`` and ``cpu`` (processors) are for ``drain_s``: the time asked for, or
+    the soonest where that is later; where it is never, they are for what the limits let through.
     """
 
     lane: str
@@ -52,59 +43,36 @@ class Need:
     bound: str
     possible: bool
     drain_s: float
-    slots: int
+    demand: Demand
     cpu: float
 
-
-def bounds_of(limit: Limit, call_s: float) -> Iterator[Bound]:
-    """Every limit of an account as a line; ``call_s`` is how long a request takes. Windows and budgets count as unused."""
-    if limit.rate_per_s is not None:
-        yield Bound("rate", limit.burst, limit.rate_per_s)
-    if limit.concurrency is not None and call_s > 0:
-        yield Bound("concurrency", limit.concurrency, limit.concurrency / call_s)
-    for window in limit.windows:
-        yield Bound("window", window.calls, window.calls / window.span_s)
-    for work in limit.execution:
-        if call_s > 0:
-            yield Bound("execution", work.busy_s / call_s, work.busy_s / call_s / work.span_s)
-    for budget in limit.budgets:
-        yield Bound("budget", budget.calls, budget.calls / DAY_S)
-    if limit.points is not None:
-        each = limit.points.per_call
-        yield Bound("points", limit.points.capacity / each, limit.points.restore_per_s / each)
-    for operation, inner in limit.operations.items():
-        for bound in bounds_of(inner, call_s):
-            yield Bound(f"{bound.name} of {operation}", bound.at_once, bound.per_s, operation)
+    @property
+    def slots(self) -> int:
+        """Slots that it takes."""
+        return self.demand.slots
 
 
 def need_of(work: Work, limit: Limit | None, within_s: float) -> Need:
     """What it takes to have a lane's backlog through within that time, with what keeps coming meanwhile."""
-    soonest_s, bound = _soonest(work, list(bounds_of(limit, work.call_s)) if limit else [])
+    bounds = list(bounds_of(limit, work.call_s)) if limit else []
+    soonest_s, bound = soonest(bounds, work.rows, work.calls, work.inflow_per_s)
     possible = soonest_s <= within_s
     drain_s = within_s if possible else soonest_s
-    per_s = work.inflow_per_s + (work.rows / drain_s if math.isfinite(drain_s) and drain_s > 0 else 0.0)
-    slots = math.ceil(per_s * work.row_s - 1e-9)
-    return Need(work.lane, work.rows, sum(work.calls.values()), soonest_s, bound, possible, drain_s, slots, per_s * work.cpu_s)
+    demand = _demand(work, drain_s, bounds, within_s)
+    calls = sum(work.calls.values())
+    return Need(work.lane, work.rows, calls, soonest_s, bound, possible, drain_s, demand, demand.per_s * work.cpu_s)
 
 
 def workers_for(needs: Sequence[Need], each: int, *, threads: bool) -> int:
     """Workers of a pool with ``each`` slots that its lanes take together: by slots, and on threads by computing, which one
     worker does one after another.
     """
-    slots, cpu = sum(need.slots for need in needs), sum(need.cpu for need in needs)
-    by_cpu = math.ceil(cpu / BUSY - 1e-9) if threads else 0
-    return max(1, math.ceil(slots / each), by_cpu)
+    by_cpu = math.ceil(sum(need.cpu for need in needs) / BUSY - 1e-9) if threads else 0
+    return max(1, scaling.workers_for([need.demand for need in needs], each), by_cpu)
 
 
-def _soonest(work: Work, bounds: Sequence[Bound]) -> tuple[float, str]:
-    whole = sum(work.calls.values())
-    each = whole / work.rows if work.rows else 1.0
-    slowest, name = 0.0, ""
-    for bound in bounds:
-        calls = work.calls.get(bound.operation, 0) if bound.operation else whole
-        part = calls / whole if whole else 0.0
-        left = bound.per_s - work.inflow_per_s * each * part
-        took_s = 0.0 if calls <= bound.at_once else (calls - bound.at_once) / left if left > 0 else math.inf
-        if took_s > slowest:
-            slowest, name = took_s, bound.name
-    return slowest, name
+def _demand(work: Work, drain_s: float, bounds: Sequence[Bound], within_s: float) -> Demand:
+    if math.isfinite(drain_s):
+        return demand_of(Load(math.ceil(work.rows + work.inflow_per_s * drain_s), work.row_s), drain_s)
+    rows = math.ceil(work.rows + work.inflow_per_s * within_s)
+    return demand_of(Load(rows, work.row_s, per_s=lets_through(bounds, work.rows, work.calls)), within_s)
