@@ -88,6 +88,12 @@ FIGURES: Mapping[str, Figure] = {
     "millrace_limiter_unshared": Figure(
         "1 while the shared limiter is out of reach and workers keep to their safe shares", (), "1", "API rate-limit incidents",
     ),
+    "millrace_peak_profile_in_force": Figure(
+        "1 for the peak profile in force; nothing while the fleet file alone is", ("profile",), "1", "peak readiness",
+    ),
+    "millrace_peak_profile_rest_seconds": Figure(
+        "Seconds until it ends by itself; nothing where it has no end", ("profile",), "seconds", "peak readiness",
+    ),
     "millrace_broker_alarm": Figure("1 while the broker refuses to take messages or does not answer", (), "1", "message lag"),
     "millrace_audit_chain_broken": Figure("1 when the chain of deeds does not verify", (), "1", "audit logging"),
     "millrace_operator_deeds_total": Figure(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import ledger.alerts
 import ledger.notices
+import ledger.peaks
 from config.fleet import Fleet, ServiceLevels
 from ledger import audit, business, service_levels, watched
 from ledger.service_levels import Misses, Promise
@@ -59,6 +60,7 @@ class Watch:
             found = [
                 *_service(session, self.fleet.service_levels, at),
                 *_in_the_way(session, at),
+                *_peak(session, at),
                 *_people(session, self.fleet, at),
             ]
         return [*found, *_lanes(self.lookout, self.lookout.look(self.fleet.families, at)), *self._broker()]
@@ -106,6 +108,16 @@ def _in_the_way(session: Session, at: datetime) -> Iterable[Reading]:
         yield Reading("millrace_uncertain_oldest_age_seconds", ages[heap.name], {"target": heap.name})
     yield Reading("millrace_dead_letters_recent", watched.dead_lettered(session, at - HOUR))
     yield Reading("millrace_poison_recent", watched.poisoned(session, at - TEN_MINUTES))
+
+
+def _peak(session: Session, at: datetime) -> Iterable[Reading]:
+    standing = ledger.peaks.in_force(session)
+    if standing is None:
+        return
+    labels = {"profile": standing.name}
+    yield Reading("millrace_peak_profile_in_force", 1.0, labels)
+    if standing.ends_at is not None:
+        yield Reading("millrace_peak_profile_rest_seconds", max(0.0, (standing.ends_at - at).total_seconds()), labels)
 
 
 def _people(session: Session, fleet: Fleet, at: datetime) -> Iterable[Reading]:

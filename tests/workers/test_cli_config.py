@@ -38,6 +38,39 @@ def test_programs_read_settings_fleet_topology_and_names_of_secrets() -> None:
     assert told["missing_secrets"] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('summary = "x"\n[lanes.orders]\nwieghts = { high = 2 }\n', ["lanes.orders.wieghts", "did you mean 'weights'?"]),
+        ('summary = "x"\n[lanes."deliver.sandbx"]\n', ["lanes.deliver.sandbx", "did you mean 'deliver.sandbox'?"]),
+        ('summary = "x"\n[[guards]]\nmetric = "waitin"\nabove = 1\nfor_s = 1\n', ["guards", "did you mean 'waiting'?"]),
+        ("summary = ", ["cannot be read as TOML"]),
+    ],
+)
+def test_a_peak_profile_that_is_wrong_is_named_with_file_key_and_nearest(tmp_path: Path, text: str, said: list[str]) -> None:
+    (tmp_path / "right.toml").write_text('summary = "x"\n')
+    right = millrace("config", "check", "--json", PEAKS_FOLDER=str(tmp_path))
+    (tmp_path / "sale.toml").write_text(text)
+
+    told = millrace("config", "check", PEAKS_FOLDER=str(tmp_path))
+
+    assert (right.code, right.json["peaks"]) == (0, ["right"])
+    assert told.code == 2
+    assert str(tmp_path / "sale.toml") in told.err
+    assert [word for word in said if word not in told.err] == []
+
+
+def test_shipped_profiles_that_do_not_fit_the_fleet_are_told_and_do_not_fail_the_check(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(DEFAULT_FLEET.read_text().replace("sandbox", "erp").replace("erp = true", "sandbox = true"))
+
+    told = millrace("config", "check", FLEET_FILE=str(file))
+
+    assert told.code == 0
+    assert "black-friday.toml" in told.err
+    assert "'deliver.sandbox' is not in the fleet file" in told.err
+
+
 def test_missing_secrets_are_named_and_fail_the_check(tmp_path: Path) -> None:
     fleet = DEFAULT_FLEET.read_text().replace('secrets = ["OPEN"]', 'secrets = ["OPEN_NEW", "OPEN"]')
     file = tmp_path / "fleet.toml"

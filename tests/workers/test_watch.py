@@ -15,6 +15,7 @@ from telemetry.gauges import Reading
 from tests.documents import a_shipment, an_order
 from tests.tasks.desk import refused
 from tests.tasks.world import TARGET, World, a_world
+from tests.workers.peaks import PeakDesk, a_profile
 from workers import lane_actions
 from workers.business_figures import business_of
 from workers.lane_actions import Operator
@@ -44,6 +45,23 @@ def values(readings: list[Reading], metric: str) -> dict[tuple[str, ...], float]
 def judge(world: World) -> None:
     with world.ledger.write() as session:
         service_levels.judge(session, promises_of(world.context.fleet.service_levels), world.context.now())
+
+
+def test_the_peak_profile_in_force_is_told_with_its_end_and_not_after_it(world: World) -> None:
+    desk = PeakDesk(world)
+    before = watch(world).read()
+    desk.apply(a_profile("sale", lasts_s=600))
+    world.clock.move(60)
+    during = watch(world).read()
+    desk.apply(a_profile("quiet"))
+    endless = watch(world).read()
+    desk.revert()
+    desk.revert()
+    after = watch(world).read()
+
+    standing, rest = "millrace_peak_profile_in_force", "millrace_peak_profile_rest_seconds"
+    assert [values(told, standing) for told in (before, during, endless, after)] == [{}, {("sale",): 1}, {("quiet",): 1}, {}]
+    assert [values(told, rest) for told in (during, endless)] == [{("sale",): 540}, {}]
 
 
 def test_business_figures_tell_what_waits_how_old_it_is_and_what_it_is_worth(world: World) -> None:

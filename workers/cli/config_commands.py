@@ -20,7 +20,7 @@ def _noun() -> None:
 
 @config.command("check", epilog="Example: MILLRACE_FLEET_FILE=fleet.toml millrace config check --json")
 def check(as_json: Json = False) -> None:
-    """Check settings, fleet file, topology and secrets; print the effective configuration with secrets masked."""
+    """Check settings, fleet file, peak profiles, topology and secrets; print what is in force with secrets masked."""
     from config.nearest import ConfigError
     from config.settings import load_secrets
     from config.topology import load_topology
@@ -31,11 +31,13 @@ def check(as_json: Json = False) -> None:
         secrets = load_secrets()
         topology = load_topology()
         _prove_adapters(loaded, secrets)
+        profiles, misfits = _proved_profiles(loaded)
     except ConfigError as error:
         fail(str(error), Exit.USAGE)
     effective: dict[str, Any] = {
         "settings": _masked(loaded.model_dump()),
         "fleet": loaded.fleet.model_dump(mode="json", by_alias=True),
+        "peaks": profiles,
         "topology": topology.model_dump(mode="json"),
         "secrets": sorted(secrets),
     }
@@ -45,10 +47,13 @@ def check(as_json: Json = False) -> None:
     else:
         show_table(["setting", "value"], sorted((name, str(value)) for name, value in effective["settings"].items()))
         say(f"sources: {', '.join(effective['fleet']['sources'])}; targets: {', '.join(effective['fleet']['targets'])}")
+        say(f"peak profiles: {', '.join(profiles) or 'none'}")
         say(f"secrets set: {', '.join(effective['secrets']) or 'none'}")
     if missing:
         names = ", ".join(f"MILLRACE_SECRET_{name}" for name in missing)
         fail(f"secrets that the fleet file names are not set: {names} (or the same with _FILE)", Exit.FAILED)
+    for told in misfits:
+        say(f"a shipped profile does not fit this fleet: {told}; have your own in a folder, MILLRACE_PEAKS_FOLDER")
     say("configuration is right")
 
 
@@ -67,6 +72,25 @@ def _prove_adapters(loaded: "Settings", secrets: "Secrets") -> None:
     for name, target in loaded.fleet.targets.items():
         if target.secret is None or target.secret in secrets:
             build_erp(name, target, secrets, loaded.sandbox_url)
+
+
+def _proved_profiles(loaded: "Settings") -> tuple[list[str], list[str]]:
+    """Names of the peak profiles, and what of the shipped ones does not fit the fleet. Raises ConfigError for all that is wrong
+    in a folder of one's own.
+    """
+    from config.nearest import ConfigError
+    from config.peaks import SHIPPED, load_profiles
+
+    profiles, misfits = load_profiles(loaded.peaks_folder), []
+    for name, profile in profiles.items():
+        try:
+            profile.fits(loaded.fleet)
+        except ConfigError as error:
+            told = f"{loaded.peaks_folder / f'{name}.toml'}: {error}"
+            if loaded.peaks_folder != SHIPPED:
+                raise ConfigError(told) from None
+            misfits.append(told.replace("\n", "; "))
+    return list(profiles), misfits
 
 
 def _missing_secrets(fleet: dict[str, Any], known: set[str]) -> list[str]:
