@@ -127,6 +127,34 @@ def test_guessing_is_stopped_after_five_tries_a_name_until_a_minute_has_passed(r
     assert running.person().sign_in("reader").status == 303
 
 
+def test_a_browser_that_signed_in_before_is_not_kept_out_by_the_guesses_of_others(running: Running) -> None:
+    known, stranger = running.person("reader"), running.person("operator")
+    known.post("/sign-out", {"csrf": known.token()})
+    for number in range(20):
+        running.person().sign_in("reader" if number < 5 else f"name{number}", "wrong password")
+
+    refused = running.person().sign_in("reader")
+    stranger.post("/sign-out", {"csrf": stranger.token()})
+    another_name = stranger.sign_in("reader")
+    let_in = known.sign_in("reader")
+
+    assert (refused.status, another_name.status, let_in.status) == (429, 429, 303)
+    assert "Max-Age=7776000" in let_in.cookies[1]
+
+
+def test_a_known_browser_has_five_tries_and_a_made_up_one_none(running: Running) -> None:
+    known, forged = running.person("reader"), running.person()
+    known.post("/sign-out", {"csrf": known.token()})
+    for _ in range(5):
+        assert known.sign_in("reader", "wrong password").status == 401
+        assert running.person().sign_in("reader", "wrong password").status == 401
+    mark = known.cookies["millrace-browser"].partition(".")[0]
+    forged.cookies["millrace-browser"] = f"{mark}.{'0' * 64}"
+
+    assert known.sign_in("reader").status == 429
+    assert forged.sign_in("reader").status == 429
+
+
 def test_one_address_cannot_try_many_names(running: Running) -> None:
     codes = [running.person().sign_in(f"name{number}", "wrong password").status for number in range(21)]
 

@@ -12,8 +12,8 @@ import ledger.actions
 from ledger.chain import Action
 from ledger.session import LedgerUnavailable
 from telemetry import Name, emit
-from workers.console.attempts import Attempts
-from workers.console.cookies import cookie_of, form_cookie_of, set_form, set_session
+from workers.console.attempts import Attempts, Try
+from workers.console.cookies import browser_cookie_of, cookie_of, form_cookie_of, set_browser, set_form, set_session
 from workers.console.desk import Desk
 from workers.console.gate import form_of, from_here
 from workers.console.sessions import Sessions
@@ -51,21 +51,21 @@ class SignIn:
         to, name = safe_next(form.get("next")), form.get("name", "").strip().lower()
         if not from_here(request) or not self._is_own_form(request, form):
             return self._form(request, to, _STALE, status=403, name=name)
-        address = request.client.host if request.client else ""
-        wait_s = self._attempts.wait_s(address, name)
+        told = Try(request.client.host if request.client else "", name, self._browser_of(request, name))
+        wait_s = self._attempts.wait_s(told)
         if wait_s > 0:
-            told = f"Too many tries. Try again in {round(wait_s) + 1} seconds."
-            return self._form(request, to, told, status=429, name=name, wait_s=wait_s)
+            words = f"Too many tries. Try again in {round(wait_s) + 1} seconds."
+            return self._form(request, to, words, status=429, name=name, wait_s=wait_s)
         # Counted before it is looked at: tries that are sent all at once must not pass together.
-        self._attempts.failed(address, name)
+        counted_at = self._attempts.failed(told)
         async with self._hashing:
             found, noted = await self._in_thread(name, form.get("password", ""))
         if not noted:
             return self._form(request, to, _AWAY, status=503, name=name)
         if found is None:
             return self._form(request, to, _WRONG, status=401, name=name)
-        self._attempts.succeeded(address, name)
-        return self._let_in(request, found, to)
+        self._attempts.succeeded(told, counted_at)
+        return self._let_in(request, found, to, told.browser or secrets.token_urlsafe(16))
 
     async def _in_thread(self, name: str, password: str) -> tuple[Entry | None, bool]:
         return await asyncio.get_running_loop().run_in_executor(self._desk.threads, self._check, name, password)
@@ -84,14 +84,20 @@ class SignIn:
             return None, False
         return found, True
 
-    def _let_in(self, request: Request, entry: Entry, to: str) -> Response:
+    def _let_in(self, request: Request, entry: Entry, to: str, browser: str) -> Response:
         before = self._sessions.find(cookie_of(request), touch=False)
         if before is not None:
             self._sessions.end(before)
         _, cookie = self._sessions.begin(entry)
         answer = RedirectResponse(to, 303)
         set_session(request, answer, cookie)
+        set_browser(request, answer, f"{browser}.{self._sessions.token(_browser(entry.name, browser))}")
         return answer
+
+    def _browser_of(self, request: Request, name: str) -> str:
+        """The mark of this browser, if this name signed in with it before, since this process began."""
+        browser, _, token = browser_cookie_of(request).partition(".")
+        return browser if browser and self._sessions.is_token(_browser(name, browser), token) else ""
 
     def _is_own_form(self, request: Request, form: ImmutableMultiDict[str, str]) -> bool:
         mark = form_cookie_of(request)
@@ -105,6 +111,10 @@ class SignIn:
         answer = HTMLResponse(html, status, {"Retry-After": str(round(wait_s) + 1)} if wait_s else None)
         set_form(request, answer, mark)
         return answer
+
+
+def _browser(name: str, browser: str) -> str:
+    return f"browser {browser} {name}"
 
 
 def safe_next(told: str | None) -> str:
