@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Turns = Annotated[int | None, typer.Option(min=1, max=1_000, show_default=False)]
+Rate = Annotated[float | None, typer.Option(min=0.001, help="Requests a second.", show_default=False)]
+Burst = Annotated[int | None, typer.Option(min=1, help="Above the rate.", show_default=False)]
+AtOnce = Annotated[int | None, typer.Option(min=1, help="Requests at once.", show_default=False)]
+Operations = Annotated[list[str] | None, typer.Option(help="Limits of one operation: order.create:rate_per_s=5,concurrency=2.")]
+Shares = Annotated[list[str] | None, typer.Option(help="Part of a domain: orders=60.")]
+Strict = Annotated[bool | None, typer.Option("--strict/--no-strict", help="A lower class only when the higher ones are empty.")]
+AgedAfter = Annotated[
+    str | None, typer.Option(help="Age from which a class is served at least every second turn.", metavar="SPAN")
+]
+Reset = Annotated[bool, typer.Option("--reset", help="Back to the fleet file, then the other options.")]
+Force = Annotated[bool, typer.Option("--force", help="Also above what the fleet file allows.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show before and after.")]
 _ACTS = "workers act on it within two seconds"
 
 
@@ -91,25 +103,19 @@ def resume_lane(
 def set_lane(
     lane: LaneName,
     why: Why,
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Requests a second.", show_default=False)] = None,
-    burst: Annotated[int | None, typer.Option(min=1, help="Above the rate.", show_default=False)] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, help="Requests at once.", show_default=False)] = None,
-    operation: Annotated[
-        list[str] | None, typer.Option(help="Limits of one operation: order.create:rate_per_s=5,concurrency=2.")
-    ] = None,
-    share: Annotated[list[str] | None, typer.Option(help="Part of a domain: orders=60.")] = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    concurrency: AtOnce = None,
+    operation: Operations = None,
+    share: Shares = None,
     high: Turns = None,
     normal: Turns = None,
     low: Turns = None,
-    strict: Annotated[
-        bool | None, typer.Option("--strict/--no-strict", help="A lower class only when the higher ones are empty.")
-    ] = None,
-    aged_after: Annotated[
-        str | None, typer.Option(help="Age from which a class is served at least every second turn.", metavar="SPAN")
-    ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Back to the fleet file, then the other options.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also above what the fleet file allows.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show before and after.")] = False,
+    strict: Strict = None,
+    aged_after: AgedAfter = None,
+    reset: Reset = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
     by: By = None,
     as_json: Json = False,
