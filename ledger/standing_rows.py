@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, Select, and_, case, func, literal, literal_column, or_, select, true
 
+from ledger.documents import body_of_its_order
 from ledger.schema import OPEN_ROWS, deliveries, documents, events, versions
 from ledger.session import Session
 
@@ -202,14 +203,7 @@ def _deliveries(wanted: Filter) -> Select[*tuple[Any, ...]]:
     query = select(c.id, *_where("delivery"), c.state)
     if not wanted.of_content:
         return query
-    order, order_version = documents.alias("order_head"), versions.alias("order_version")
-    order_body = (
-        select(order_version.c.body)
-        .join(order, and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version))
-        .where(order.c.kind == "order", order.c.source == heads.source, order.c.key == heads.order_key)
-        .scalar_subquery()
-    )
-    other = case((heads.kind != "order", order_body), else_=None)
+    other = case((heads.kind != "order", body_of_its_order()), else_=None)
     query = query.add_columns(literal(None).label("moved_to"), versions.c.body, other.label("order_body"))
     query = query.join(documents, heads.id == c.document_id)
     return query.join(versions, and_(versions.c.document_id == c.document_id, versions.c.version == c.version))

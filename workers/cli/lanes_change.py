@@ -1,12 +1,12 @@
 """Runs `millrace lanes pause|resume|set`: what operators change in a lane, each time with who, why and how it stood before."""
 
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli.asking import Yes, agree
 from workers.cli.exits import Exit
 from workers.cli.lanes_names import By, LaneName, Why, checked_lane, operator
 from workers.cli.lanes_settings import Given, read_given, wanted_values
@@ -17,7 +17,6 @@ from workers.cli.wiring import changing, reading, settings
 if TYPE_CHECKING:
     from config.fleet import Fleet
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Turns = Annotated[int | None, typer.Option(min=1, max=1_000, show_default=False)]
 Rate = Annotated[float | None, typer.Option(min=0.001, help="Requests a second.", show_default=False)]
 Burst = Annotated[int | None, typer.Option(min=1, help="Above the rate.", show_default=False)]
@@ -183,13 +182,3 @@ def _show_change(before: dict[str, str], after: dict[str, str], as_json: bool) -
     if not changed:
         return say("nothing would change")
     return show_table(["", "before", "after"], [(name, before.get(name, "-"), after.get(name, "-")) for name in changed])
-
-
-def agree(yes: bool, question: str) -> None:
-    """Ask the person; the command ends, code 4, without a yes."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("nothing was changed: say --yes where nobody can be asked", Exit.REFUSED)
-    if not typer.confirm(question, err=True):
-        fail("nothing was changed", Exit.REFUSED)

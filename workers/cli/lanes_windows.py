@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.asking import Yes, agree
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.lanes_change import Yes, agree
 from workers.cli.lanes_names import By, LaneName, Why, checked_lane, operator
 from workers.cli.lanes_table import clock
 from workers.cli.moments import seconds
