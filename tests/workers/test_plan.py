@@ -1,5 +1,6 @@
 """The plan that operators' rules make: pauses that end by the clock, ramps, limits, windows; from rows and the clock alone."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -129,6 +130,28 @@ def test_limit_shares_and_weights_that_operators_set_lie_over_the_fleet_file(des
     assert plan.shares == {LANE: {"orders": 60}}
     assert (plan.weights[LANE].high, plan.weights[LANE].low, plan.weights[LANE].strict) == (32, 1, True)
     assert plan.weights[LANE].aged_after_s == 60.0
+
+
+def test_of_two_changes_made_of_the_same_look_the_second_is_refused(desk: Desk) -> None:
+    together, refused = threading.Barrier(2), list[str]()
+
+    def change(rate: float) -> None:
+        together.wait(10)
+        try:
+            with desk.world.ledger.write() as session:
+                values = {"limit": {"rate_per_s": rate}}
+                lane_actions.set_values(session, LANE, ANN, desk.now, values, expected={"limit": {}})
+        except lane_actions.LaneChangedError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=change, args=(rate,)) for rate in (3.0, 4.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert refused == [f"{LANE} was changed since you looked"]
+    assert desk.plan().limits[TARGET].rate_per_s in (3.0, 4.0)
 
 
 def test_a_limit_that_no_longer_fits_leaves_the_fleet_files_in_force(desk: Desk) -> None:

@@ -134,7 +134,7 @@ def set_lane(
         fail(
             "say what to set: --rate, --burst, --concurrency, --operation, --share, --high, --low, --strict, --reset", Exit.USAGE
         )
-    before, after, values = _compared(fleet, lane, given, reset)
+    before, after, values, expected = _compared(fleet, lane, given, reset)
     over = above_file(fleet, lane, values)
     if over and not force:
         fail(f"the fleet file allows less: {'; '.join(over)}; give --force to go above it all the same", Exit.REFUSED)
@@ -144,8 +144,11 @@ def set_lane(
         _show_change(before, after, as_json)
     agree(yes, f"change {lane}?")
     who = lane_actions.Operator(operator(by), why)
-    with changing(loaded) as session:
-        lane_actions.set_values(session, lane, who, datetime.now(UTC), values)
+    try:
+        with changing(loaded) as session:
+            lane_actions.set_values(session, lane, who, datetime.now(UTC), values, expected)
+    except lane_actions.LaneChangedError as error:
+        fail(f"{error}; nothing was changed: look at the difference again", Exit.REFUSED)
     if as_json:
         return show_json({"lane": lane, "before": before, "after": after, "by": who.by, "why": why})
     return say(f"{lane} is changed by {who.by}: {why}; {_ACTS}")
@@ -153,9 +156,10 @@ def set_lane(
 
 def _compared(
     fleet: "Fleet", lane: str, given: Given, reset: bool
-) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
-    """What is in force before and after, flat, and the values to be put."""
+) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What is in force before and after, flat, the values to be put, and those that they take the place of."""
     from ledger import controls
+    from workers.lane_actions import set_of
     from workers.lane_rules import name_of
     from workers.lane_words import flat
     from workers.maintenance import Windows
@@ -169,7 +173,7 @@ def _compared(
     then = {name: value for name, value in then.items() if value or not name.endswith(f".{lane}")}
     over = Rules(set_now, Windows()).over(fleet)
     try:
-        return flat(over, lane, set_now), flat(over, lane, then), values
+        return flat(over, lane, set_now), flat(over, lane, then), values, set_of(set_now, lane, values)
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         fail(f"this limit cannot be: {reason}", Exit.USAGE)
