@@ -4,16 +4,24 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import sqlalchemy
 
 from adapters.throttle.status import Sample
 from ledger import controls
+from ledger.actions import Actor
+from ledger.business import Owned
+from ledger.desk import Filter
+from routing.ramp import Pace
+from tasks.desk import start_job
 from tests.console.a_day import a_busy_morning
 from tests.console.running import Person, Running, a_console
-from tests.documents import an_order
+from tests.documents import MORNING, an_order
 from tests.tasks.desk import of_unknown_item, refused
-from workers.console.pages import replays
+from workers.console.pages import jobs as jobs_page
+from workers.console.pages import overview, replays
 from workers.console.pages.lane_views import spark_of
 
 
@@ -208,6 +216,30 @@ def test_a_profile_is_seen_before_put_in_force_by_an_approver_and_taken_back(run
     assert [(one.action, one.by, one.reason) for one in done] == [
         (f"peak.{word}", "approver", "a good reason") for word in ("revert", "apply")
     ]
+
+
+def test_the_list_of_jobs_asks_the_ledger_no_more_often_the_more_jobs_there_are(running: Running) -> None:
+    world, asked = running.world, list[str]()
+    refused(world, "1", "2")
+    engine = running.console.desk.context.ledger.engine
+    sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    def asked_for(jobs: int) -> int:
+        for _ in range(jobs):
+            start_job(world.context, Filter(cls="rejected"), [], Pace((1,), 5.0, 0.2, 900.0), Actor("anna", "a test"))
+        asked.clear()
+        assert "0 of 2" in jobs_page.live(running.console.desk)
+        return len(asked)
+
+    assert asked_for(1) == asked_for(20)
+
+
+def test_an_alarm_leads_to_its_owners_cases_whatever_the_owner_is_called() -> None:
+    owned = Owned("R&D, night=shift", 3, 2, more=False, oldest_at=MORNING)
+
+    [alarm] = overview._desk_alarms([owned], [])
+
+    assert parse_qs(urlsplit(alarm.link).query) == {"owner": ["R&D, night=shift"], "overdue": ["yes"]}
 
 
 def test_a_minute_of_traffic_is_drawn_inside_its_field() -> None:

@@ -46,9 +46,12 @@ class Attempts:
                 self._failures.popitem(last=False)
 
     def succeeded(self, address: str, name: str) -> None:
-        """Forget the failures of this name at this address."""
+        """Forget the failures of this name at this address, and that this try was counted as one before it was looked at."""
         with self._lock:
             self._failures.pop((address, name[:64]), None)
+            for key in ((), (address,)):
+                if self._failures.get(key):
+                    self._failures[key].pop()
 
     def _left(self, key: tuple[str, ...], allowed: Allowance) -> float:
         kept = self._failures.get(key)

@@ -70,9 +70,11 @@ def pause(visit: Visit) -> Response:
     with visit.desk.context.ledger.write() as session:
         controls.lock(session)
         standing = pause_of(controls.read_all(session), name)
-        if standing is not None and standing.in_force(at):
-            return visit.refuse(409, f"{name} is paused already, by {standing.by}: {standing.reason}.")
-        lane_actions.pause(session, name, _operator(visit, reason), at, lane_actions.until_of(at, for_s), 0.0)
+        quicker = standing if standing is not None and standing.in_force(at) else None
+        if quicker is None:
+            lane_actions.pause(session, name, _operator(visit, reason), at, lane_actions.until_of(at, for_s), 0.0)
+    if quicker is not None:
+        return visit.refuse(409, f"{name} is paused already, by {quicker.by}: {quicker.reason}.")
     return visit.go(f"/lanes/{name}", "The lane is paused. Workers act on it within two seconds.")
 
 
