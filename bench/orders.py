@@ -107,17 +107,7 @@ def _order() -> dict[str, object]:
         "customer": _customer(),
         "billing_address": _address(),
         "shipping_address": _address(),
-        "shipping_lines": [
-            {
-                "id": 61,
-                "title": "Parcel",
-                "code": "parcel",
-                "price": "5.90",
-                "price_set": _both("5.90"),
-                "discounted_price": "5.90",
-                "tax_lines": [],
-            },
-        ],
+        "shipping_lines": [_parcel()],
         "line_items": lines,
         "fulfillments": [],
         "refunds": [],
@@ -132,6 +122,13 @@ def _line(n: int) -> dict[str, object]:
         "price": "17.00", "price_set": _both("17.00"), "total_discount": "0.00", "discount_allocations": [],
         "requires_shipping": True, "taxable": True, "gift_card": False, "properties": [],
         "tax_lines": [{"title": "VAT", "rate": 0.19, "price": f"{3.23 * n:.2f}"}],
+    }  # fmt: skip
+
+
+def _parcel() -> dict[str, object]:
+    return {
+        "id": 61, "title": "Parcel", "code": "parcel", "price": "5.90", "price_set": _both("5.90"), "discounted_price": "5.90",
+        "tax_lines": [],
     }  # fmt: skip
 
 

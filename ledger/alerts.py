@@ -38,6 +38,11 @@ class Alert:
     acked_at: datetime | None = None
     quiet_until: datetime | None = None
 
+    @property
+    def over(self) -> bool:
+        """It was wrong once and is no more."""
+        return self.state == "resolved"
+
 
 def live(session: Session, *, lock: bool = False) -> list[Alert]:
     """Alerts that are not over, or whose end was not told yet; locked against another relay's round if asked for."""

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from canonical.cause import cause_of
 from ledger.desk_schema import cases
+from ledger.documents import body_of_its_order
 from ledger.schema import dead_letters, deliveries, documents, events, versions
 from ledger.session import Session
 
@@ -76,18 +77,11 @@ def _open(session: Session, found: Callable[[Sequence[int]], Executable], ids: S
 
 def _parked_deliveries(ids: Sequence[int]) -> Executable:
     d, heads, bodies = deliveries.c, documents.c, versions.c
-    order, order_version = documents.alias("order_head"), versions.alias("order_version")
-    order_body = (
-        select(order_version.c.body)
-        .join(order, and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version))
-        .where(order.c.kind == "order", order.c.source == heads.source, order.c.key == heads.order_key)
-        .scalar_subquery()
-    )
     return (
         select(
             literal("delivery").label("stage"), d.id, d.failure_class, d.failure_code, d.failure_reason, d.failed_at,
             heads.source, d.target, d.operation, d.entity, d.business_key,
-            case((heads.kind == "shipment", order_body), else_=bodies.body).label("body"),
+            case((heads.kind == "shipment", body_of_its_order()), else_=bodies.body).label("body"),
         )
         .join(documents, heads.id == d.document_id)
         .join(versions, and_(bodies.document_id == d.document_id, bodies.version == d.version))

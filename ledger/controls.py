@@ -3,11 +3,20 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.schema import controls
 from ledger.session import Session
+
+_LOCK = 727274006
+"""One at a time changes what it read before, on PostgreSQL; on SQLite there is one writer anyway."""
+
+
+def lock(session: Session) -> None:
+    """Have those who change what they read wait for each other until this transaction's end."""
+    if session.dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def put(session: Session, name: str, value: Mapping[str, object], now: datetime) -> None:

@@ -200,7 +200,7 @@ def let_go(session: Session, finished: Sequence[int], now: datetime) -> list[Rea
 
 def let_go_stranded(session: Session, now: datetime) -> list[Ready]:
     """Make ready every waiting delivery that nothing unfinished stands before: the relay's net under `let_go`."""
-    found = session.execute(statements.ready_first_waiting(deliveries.c.state == "waiting"))
+    found = session.execute(statements.let_go_stranded())
     return _ready_of(session, found.all(), now)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
+    Select,
     and_,
     any_,
     bindparam,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.documents import body_of_its_order
 from ledger.many import POSTGRESQL, among, given_by, in_order, one_of
 from ledger.rows import served_as
 from ledger.schema import deliveries, documents, versions
@@ -105,27 +107,47 @@ def mark_published(dialect: str) -> Executable:
 @cache
 def let_go(dialect: str) -> Executable:
     """Free the first waiting delivery behind each of ids."""
+    c = deliveries.c
+    if dialect == POSTGRESQL:
+        # Each entity is looked up by itself, as in `busy`, and so is what stands before: as joins they go through all that waits.
+        chosen = and_(c.id == any_(func.array(_waiting_behind_each())), literal_column("'waiting'") == _STATE)
+        return _freed(chosen, _unfinished_before().offset(literal_column("0")))
     done = deliveries.alias("done")
-    return ready_first_waiting(tuple_(*ENTITY).in_(select(done.c.target, done.c.entity).where(one_of(dialect, done.c.id, "ids"))))
+    behind = tuple_(*ENTITY).in_(select(done.c.target, done.c.entity).where(one_of(dialect, done.c.id, "ids")))
+    return _freed(and_(c.state == "waiting", behind), _unfinished_before())
 
 
-def ready_first_waiting(chosen: ColumnElement[bool]) -> Executable:
-    """Free the chosen waiting deliveries that nothing unfinished stands before."""
+def _waiting_behind_each() -> ScalarSelect[int]:
+    """Ids of what waits at the entities of ids."""
+    done, own = deliveries.alias("done"), deliveries.alias("own")
+    entity = select(done.c.target, done.c.entity).where(one_of(POSTGRESQL, done.c.id, "ids")).distinct().subquery("entity")
+    found = select(own.c.id).where(
+        own.c.target == entity.c.target, own.c.entity == entity.c.entity, own.c.state == literal_column("'waiting'")
+    )
+    each = found.offset(literal_column("0")).lateral("each")
+    return select(each.c.id).select_from(entity.join(each, true())).scalar_subquery()
+
+
+def let_go_stranded() -> Executable:
+    """Free every first waiting delivery."""
+    return _freed(deliveries.c.state == "waiting", _unfinished_before())
+
+
+def _unfinished_before() -> Select[int]:
+    """What stands before a delivery at its entity."""
     c = deliveries.c
     earlier = deliveries.alias("earlier")
-    blocked = (
-        select(earlier.c.id)
-        .where(
-            earlier.c.target == c.target,
-            earlier.c.entity == c.entity,
-            earlier.c.id < c.id,
-            _in_state(earlier.c.state, UNFINISHED),
-        )
-        .exists()
+    return select(earlier.c.id).where(
+        earlier.c.target == c.target, earlier.c.entity == c.entity, earlier.c.id < c.id, _in_state(earlier.c.state, UNFINISHED)
     )
+
+
+def _freed(chosen: ColumnElement[bool], before: Select[int]) -> Executable:
+    """Free the chosen waiting deliveries that nothing unfinished stands before."""
+    c = deliveries.c
     return (
         update(deliveries)
-        .where(c.state == "waiting", chosen, ~blocked)
+        .where(chosen, ~before.exists())
         .values(
             # A delivery that was written with a failure goes to the desk when its turn comes, not to the target.
             # One that was written to rest goes to rest: when that is over, it is let go at once.
@@ -148,8 +170,6 @@ def ready_columns() -> tuple[Column[Any], ...]:
 def claimed(dialect: str) -> Executable:
     """All that a posting takes of the deliveries ids; the columns stand in the order of `Claimed`."""
     c, heads, bodies = deliveries.c, documents.c, versions.c
-    order = documents.alias("order_head")
-    order_version = versions.alias("order_version")
     create = deliveries.alias("order_create")
     order_remote = (
         select(create.c.remote_id)
@@ -162,18 +182,13 @@ def claimed(dialect: str) -> Executable:
         .limit(1)
         .scalar_subquery()
     )
-    # A subquery that only runs for other kinds: joined, it was planned over every document of the source (no statistics yet).
-    order_body = (
-        select(order_version.c.body)
-        .join(order, and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version))
-        .where(order.c.kind == "order", order.c.source == heads.source, order.c.key == heads.order_key)
-        .scalar_subquery()
-    )
+    # The order is a subquery that only runs for other kinds: joined, it was planned over every document of the source (no
+    # statistics yet).
     return (
         select(
             c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
             c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body,
-            case((heads.kind != "order", order_body), else_=None).label("order_body"),
+            case((heads.kind != "order", body_of_its_order()), else_=None).label("order_body"),
             case((c.operation != "order.create", order_remote), else_=None).label("order_remote_id"), c.accepted_at, c.calls,
         )
         .join(documents, heads.id == c.document_id)

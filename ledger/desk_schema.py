@@ -2,9 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
-from ledger.schema import Utc, metadata
-
-IdType = BigInteger().with_variant(Integer, "sqlite")
+from ledger.schema import IdType, Utc, metadata, partial_index
 
 cases = Table(
     "cases",
@@ -87,6 +85,6 @@ job_items = Table(
 )
 
 _OPEN = text("state = 'open'")
-Index("ix_cases_open", cases.c.fingerprint, cases.c.target, cases.c.operation, sqlite_where=_OPEN, postgresql_where=_OPEN)
+partial_index("ix_cases_open", cases.c.fingerprint, cases.c.target, cases.c.operation, rows=_OPEN)
 _LIVE = text("state IN ('running', 'paused')")
-Index("ix_jobs_live", jobs.c.id, sqlite_where=_LIVE, postgresql_where=_LIVE)
+partial_index("ix_jobs_live", jobs.c.id, rows=_LIVE)

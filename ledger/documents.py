@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Executable, ScalarSelect, and_, select
 
 from ledger.many import among, change, in_order, insert, keys
 from ledger.schema import documents, versions
@@ -130,6 +130,17 @@ def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
 
 
 @cache
+def body_of_its_order() -> ScalarSelect[Any]:
+    """As a column of a query over `documents`: the newest body of the order that the document belongs to."""
+    order, order_version = documents.alias("order_head"), versions.alias("order_version")
+    return (
+        select(order_version.c.body)
+        .join(order, and_(order_version.c.document_id == order.c.id, order_version.c.version == order.c.version))
+        .where(order.c.kind == "order", order.c.source == documents.c.source, order.c.key == documents.c.order_key)
+        .scalar_subquery()
+    )
+
+
 def _heads(dialect: str) -> Executable:
     c = documents.c
     query = select(c.id, c.kind, c.source, c.key, c.version, c.status, c.as_of, c.digest)

@@ -124,11 +124,25 @@ def live(session: Session) -> list[int]:
     return list(session.execute(select(jobs.c.id).where(jobs.c.state.in_(LIVE)).order_by(jobs.c.id)).scalars())
 
 
+def halted(session: Session) -> list[int]:
+    """Ids of jobs that stopped because too much failed again, newest first."""
+    return list(session.execute(select(jobs.c.id).where(jobs.c.state == "halted").order_by(jobs.c.id.desc())).scalars())
+
+
 def progress(session: Session, job_id: int) -> Progress:
     """How far a job is."""
+    return progress_of(session, [job_id])[job_id]
+
+
+def progress_of(session: Session, job_ids: Sequence[int]) -> dict[int, Progress]:
+    """How far each of these jobs is, by one query."""
     c = job_items.c
-    rows = session.execute(select(c.state, func.count()).where(c.job_id == job_id).group_by(c.state))
-    return Progress(**{row[0]: int(row[1]) for row in rows})
+    found: dict[int, dict[str, int]] = {job_id: {} for job_id in job_ids}
+    for job_id, state, count in session.execute(
+        select(c.job_id, c.state, func.count()).where(c.job_id.in_(job_ids)).group_by(c.job_id, c.state)
+    ):
+        found[job_id][state] = int(count)
+    return {job_id: Progress(**counts) for job_id, counts in found.items()}
 
 
 def left(session: Session, job_id: int, most: int) -> list[tuple[FailureKey, str, str]]:

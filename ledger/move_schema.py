@@ -2,8 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from ledger.desk_schema import IdType
-from ledger.schema import Utc, metadata
+from ledger.schema import IdType, Utc, metadata
 
 moves = Table(
     "moves",

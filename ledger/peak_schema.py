@@ -1,15 +1,13 @@
 """Remembers peak profiles in these tables: every change of what is in force, and what is to come into force when."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import JSON, Column, Index, Integer, String, Table, Text, text
 
-from ledger.schema import Utc, metadata
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
+from ledger.schema import IdType, Utc, metadata, partial_index
 
 peak_changes = Table(
     "peak_changes",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("at", Utc, nullable=False),
     Column("by", String(120), nullable=False),
     Column("reason", Text, nullable=False),
@@ -24,15 +22,13 @@ peak_changes = Table(
     Column("place", String(40), nullable=False),
     Column("moved", Integer, nullable=False),
     Column("settled_at", Utc),
-    Index(
-        "ix_peak_changes_unsettled", "id", sqlite_where=text("settled_at IS NULL"), postgresql_where=text("settled_at IS NULL")
-    ),
+    partial_index("ix_peak_changes_unsettled", "id", rows=text("settled_at IS NULL")),
 )
 
 peak_schedule = Table(
     "peak_schedule",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("name", String(48), nullable=False),
     Column("profile", JSON, nullable=False),
     Column("starts_at", Utc, nullable=False),

@@ -2,8 +2,7 @@
 
 from sqlalchemy import JSON, Column, String, Table, Text
 
-from ledger.desk_schema import IdType
-from ledger.schema import Utc, metadata
+from ledger.schema import IdType, Utc, metadata
 
 runbook_runs = Table(
     "runbook_runs",

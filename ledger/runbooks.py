@@ -16,7 +16,7 @@ Words = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. ``state`` is running, done, unverified (all steps were done, the effect was not seen), failed or undone.
+    """One run. ``state`` is running, done, unverified (all steps were done, the effect was not seen), failed, undoing or undone.
 
     A step has ``kind``, ``values``, ``says``, ``state`` (planned, doing, done, undone, left), ``memo`` and ``told``.
     """
@@ -44,6 +44,19 @@ def begin(session: Session, name: str, given: Words, steps: Sequence[Words], by:
 def note(session: Session, run_id: int, **values: object) -> None:
     """Set columns of a run: state, steps, checks, ended_at, undone_at."""
     session.execute(update(runbook_runs).where(runbook_runs.c.id == run_id).values(**values))
+
+
+def note_running(session: Session, run_id: int, **values: object) -> bool:
+    """The same for who runs it; False, and nothing is set, if somebody takes it back meanwhile."""
+    c = runbook_runs.c
+    return session.execute(update(runbook_runs).where(c.id == run_id, c.state == "running").values(**values)).rowcount > 0
+
+
+def take_back(session: Session, run_id: int) -> bool:
+    """Say that a run is being taken back: who runs it does nothing more. False if it is undone already."""
+    c = runbook_runs.c
+    begun = update(runbook_runs).where(c.id == run_id, c.state != "undone").values(state="undoing")
+    return session.execute(begun).rowcount > 0
 
 
 def find(session: Session, run_id: int) -> Run | None:

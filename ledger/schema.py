@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     text,
@@ -56,7 +57,12 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
+IdType = BigInteger().with_variant(Integer, "sqlite")
+
+
+def partial_index(name: str, *columns: Column[Any] | str, rows: TextClause) -> Index:
+    """An index that holds only ``rows``, on either database."""
+    return Index(name, *columns, sqlite_where=rows, postgresql_where=rows)
 
 
 def _failure_columns() -> list[Column[Any]]:
@@ -72,7 +78,7 @@ def _failure_columns() -> list[Column[Any]]:
 events = Table(
     "events",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("source", String(48), nullable=False),
     Column("event_key", String(255), nullable=False),
     Column("topic", String(120), nullable=False),
@@ -95,7 +101,7 @@ events = Table(
 documents = Table(
     "documents",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("source", String(48), nullable=False),
     Column("key", String(190), nullable=False),
@@ -112,9 +118,9 @@ documents = Table(
 versions = Table(
     "document_versions",
     metadata,
-    Column("document_id", _Id, ForeignKey("documents.id"), primary_key=True),
+    Column("document_id", IdType, ForeignKey("documents.id"), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("event_id", _Id, ForeignKey("events.id"), nullable=False),
+    Column("event_id", IdType, ForeignKey("events.id"), nullable=False),
     Column("body", Text, nullable=False),
     Column("written_at", Utc, nullable=False),
 )
@@ -122,8 +128,8 @@ versions = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("document_id", _Id, ForeignKey("documents.id"), nullable=False),
+    Column("id", IdType, primary_key=True),
+    Column("document_id", IdType, ForeignKey("documents.id"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("target", String(48), nullable=False),
     Column("operation", String(32), nullable=False),
@@ -154,8 +160,8 @@ deliveries = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("delivery_id", _Id, ForeignKey("deliveries.id"), nullable=False),
+    Column("id", IdType, primary_key=True),
+    Column("delivery_id", IdType, ForeignKey("deliveries.id"), nullable=False),
     Column("started_at", Utc, nullable=False),
     Column("ended_at", Utc, nullable=False),
     Column("outcome", String(16), nullable=False),
@@ -185,7 +191,7 @@ controls = Table(
 windows = Table(
     "windows",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("lane", String(80), nullable=False),
     Column("starts_at", Utc),
     Column("weekdays", String(7)),
@@ -205,7 +211,7 @@ windows = Table(
 window_runs = Table(
     "window_runs",
     metadata,
-    Column("window_id", _Id, ForeignKey("windows.id"), primary_key=True),
+    Column("window_id", IdType, ForeignKey("windows.id"), primary_key=True),
     Column("starts_at", Utc, primary_key=True),
     Column("canary_at", Utc),
     Column("seen_attempt", BigInteger),
@@ -217,7 +223,7 @@ window_runs = Table(
 actions = Table(
     "actions",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("at", Utc, nullable=False),
     Column("by", String(120), nullable=False),
     Column("action", String(40), nullable=False),
@@ -238,7 +244,7 @@ actions = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("family", String(80), nullable=False),
     Column("queue", String(120), nullable=False),
     Column("reason", String(40), nullable=False),
@@ -249,49 +255,35 @@ dead_letters = Table(
     Column("state", String(12), nullable=False),
 )
 
+_ACCEPTED, _WAITING, _PARKED = (text(f"state = '{state}'") for state in ("accepted", "waiting", "parked"))
 # Indexes over the rows that still wait for something stay small however many rows are done.
-Index("ix_events_open", events.c.id, sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'"))
-Index(
-    "ix_events_waiting",
-    events.c.waits_for,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
-)
-Index(
-    "ix_events_parked",
-    events.c.failed_at,
-    sqlite_where=text("state = 'parked'"),
-    postgresql_where=text("state = 'parked'"),
-)
+partial_index("ix_events_open", events.c.id, rows=_ACCEPTED)
+partial_index("ix_events_waiting", events.c.waits_for, rows=_WAITING)
+partial_index("ix_events_parked", events.c.failed_at, rows=_PARKED)
 # The key first: by the source alone it would pass, without statistics, for as good a way to one document as its own key.
 Index("ix_documents_order", documents.c.order_key, documents.c.source)
 Index("ix_deliveries_entity", deliveries.c.entity, deliveries.c.target)
 OPEN_ROWS = text("state NOT IN ('done', 'parked', 'waiting')")
-Index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS)
-_WAITING = text("state = 'waiting'")
-Index("ix_deliveries_waiting", deliveries.c.entity, sqlite_where=_WAITING, postgresql_where=_WAITING)
-_PARKED = text("state = 'parked'")
-Index("ix_deliveries_parked", deliveries.c.failed_at, sqlite_where=_PARKED, postgresql_where=_PARKED)
+partial_index("ix_deliveries_open", deliveries.c.state, deliveries.c.id, rows=OPEN_ROWS)
+partial_index("ix_deliveries_waiting", deliveries.c.entity, rows=_WAITING)
+partial_index("ix_deliveries_parked", deliveries.c.failed_at, rows=_PARKED)
 # What waits in a lane, by domain and class, with its oldest: counted up to a bound and read from the index's end, never scanned.
 PICKABLE_ROWS = text("state IN ('ready', 'queued', 'retrying')")
-Index(
+partial_index(
     "ix_deliveries_lane",
     deliveries.c.target,
     deliveries.c.domain,
     deliveries.c["class"],
     deliveries.c.state,
     deliveries.c.accepted_at,
-    sqlite_where=PICKABLE_ROWS,
-    postgresql_where=PICKABLE_ROWS,
+    rows=PICKABLE_ROWS,
 )
-_ACCEPTED = text("state = 'accepted'")
-Index(
+partial_index(
     "ix_events_lane",
     events.c.domain,
     events.c["class"],
     events.c.received_at,
-    sqlite_where=_ACCEPTED,
-    postgresql_where=_ACCEPTED,
+    rows=_ACCEPTED,
 )
 
 # What people search by and no row is worked on by. Events are prepared nearly in their order, so block ranges find a version's;
@@ -300,4 +292,4 @@ Index("ix_events_correlation", events.c.correlation_id, postgresql_using="hash")
 Index("ix_documents_number", documents.c.number)
 Index("ix_versions_event", versions.c.event_id, postgresql_using="brin", postgresql_with={"autosummarize": "on"})
 _TOLD = text("remote_id IS NOT NULL")
-Index("ix_deliveries_remote", deliveries.c.remote_id, sqlite_where=_TOLD, postgresql_where=_TOLD)
+partial_index("ix_deliveries_remote", deliveries.c.remote_id, rows=_TOLD)

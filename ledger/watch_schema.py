@@ -1,10 +1,8 @@
 """Remembers what is watched in these tables: alerts, the notices of them, and how the service levels were kept."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Integer, String, Table, Text, text
 
-from ledger.schema import Utc, metadata
-
-IdType = BigInteger().with_variant(Integer, "sqlite")
+from ledger.schema import IdType, Utc, metadata, partial_index
 
 alerts = Table(
     "alerts",
@@ -64,6 +62,6 @@ service_minutes = Table(
 )
 
 _LIVE = text("state <> 'resolved'")
-Index("ix_alerts_live", alerts.c.name, sqlite_where=_LIVE, postgresql_where=_LIVE)
+partial_index("ix_alerts_live", alerts.c.name, rows=_LIVE)
 _WAITING = text("state = 'waiting'")
-Index("ix_notices_waiting", notices.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+partial_index("ix_notices_waiting", notices.c.due_at, rows=_WAITING)

@@ -1,6 +1,5 @@
 """Shows the backlog: gauges read at scrape time by the one exporter process, never by workers."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-_log = logging.getLogger("millrace.telemetry")
+from telemetry.scraping import read_for_scrape
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,8 @@ class _Backlog(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read once and yield the gauges."""
         messages, oldest, readable = _gauges()
-        try:
-            samples = tuple(self._read())
-        except Exception as error:  # noqa: BLE001 - a ledger that is down must not hide every other metric
-            _log.warning("backlog could not be read for the metrics: %s", type(error).__name__)
-            readable.add_metric([], 0)
+        samples = read_for_scrape("backlog", self._read, readable)
+        if samples is None:
             yield readable
             return
         for sample in samples:
@@ -50,7 +46,6 @@ class _Backlog(Collector):
             messages.add_metric(labels, sample.waiting)
             if sample.oldest_age_s is not None:
                 oldest.add_metric(labels, sample.oldest_age_s)
-        readable.add_metric([], 1)
         yield from (messages, oldest, readable)
 
 

@@ -1,6 +1,5 @@
 """Shows figures that are read from the ledger: a closed list with its labels, one collector, one look every few seconds."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-_log = logging.getLogger("millrace.telemetry")
+from telemetry.scraping import read_for_scrape
 
 MOST_SERIES = 1_000
 """Series of one metric that are shown; more would be a mistake in what is read, and are left out."""
@@ -79,11 +78,8 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read once and yield what was read; a reading of a metric that is not on the list is left out."""
         readable = GaugeMetricFamily(self._readable, "1 when the figures could be read for this scrape")
-        try:
-            readings = tuple(self._read())
-        except Exception as error:  # noqa: BLE001 - a ledger that is down must not hide every other metric
-            _log.warning("figures could not be read for the metrics: %s", type(error).__name__)
-            readable.add_metric([], 0)
+        readings = read_for_scrape("figures", self._read, readable)
+        if readings is None:
             yield readable
             return
         families = {name: _family(name, figure) for name, figure in self._figures.items()}
@@ -92,7 +88,6 @@ class _Gauges(Collector):
             if family is not None and len(family.samples) < MOST_SERIES:
                 values = [reading.labels.get(label, "") for label in self._figures[reading.metric].labels]
                 family.add_metric(values, reading.value)
-        readable.add_metric([], 1)
         yield from families.values()
         yield readable
 

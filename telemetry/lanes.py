@@ -1,6 +1,5 @@
 """Shows the lanes: gauges of limits, working limits, what holds them and how long they take, read by the one exporter process."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -8,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-_log = logging.getLogger("millrace.telemetry")
+from telemetry.scraping import read_for_scrape
 
 BREAKER_STATES: Mapping[str, int] = {"closed": 0, "probing": 1, "open": 2}
 
@@ -57,16 +56,12 @@ class _Lanes(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read once and yield the gauges."""
         gauges = _gauges()
-        try:
-            samples = tuple(self._read())
-        except Exception as error:  # noqa: BLE001 - a ledger that is down must not hide every other metric
-            _log.warning("lanes could not be read for the metrics: %s", type(error).__name__)
-            gauges["readable"].add_metric([], 0)
+        samples = read_for_scrape("lanes", self._read, gauges["readable"])
+        if samples is None:
             yield gauges["readable"]
             return
         for sample in samples:
             _fill(gauges, sample)
-        gauges["readable"].add_metric([], 1)
         yield from gauges.values()
 
 

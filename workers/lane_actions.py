@@ -1,6 +1,6 @@
 """Runs what operators do to lanes: each deed is a control or a window in the ledger, written with who, why and when."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,13 @@ from ledger import actions, controls
 from ledger.actions import Action
 from ledger.session import Session
 from ledger.windows import NewWindow
-from workers.lane_rules import LIMIT, PAUSED, RAMP, SHARES, WEIGHTS, name_of
+from workers.lane_rules import LIMIT, PAUSED, RAMP, SHARES, WEIGHTS, Controls, name_of
 
 SETTABLE = (LIMIT, SHARES, WEIGHTS)
+
+
+class LaneChangedError(Exception):
+    """Something else is in force than what was looked at: look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ def pause(session: Session, lane: str, who: Operator, at: datetime, until: datet
     """Stop the picking from a lane until ``until`` (None: until it is resumed), then go on by a ramp of ``ramp_s``."""
     told: dict[str, object] = {"reason": who.why, "by": who.by, "since": at.isoformat()}
     told |= {"until": until.isoformat(), "ramp_s": ramp_s} if until else {}
+    controls.lock(session)
     before = controls.read_all(session).get(name_of(PAUSED, lane), {})
     controls.put(session, name_of(PAUSED, lane), told, at)
     controls.remove(session, name_of(RAMP, lane))
@@ -36,6 +41,7 @@ def pause(session: Session, lane: str, who: Operator, at: datetime, until: datet
 
 def resume(session: Session, lane: str, who: Operator, at: datetime, ramp_s: float) -> bool:
     """Let a lane go on, by a ramp of ``ramp_s`` (0: at once); False if no pause was set and there is no ramp to make."""
+    controls.lock(session)
     before = controls.read_all(session).get(name_of(PAUSED, lane), {})
     was_set = controls.remove(session, name_of(PAUSED, lane))
     controls.remove(session, name_of(RAMP, lane))
@@ -47,16 +53,29 @@ def resume(session: Session, lane: str, who: Operator, at: datetime, ramp_s: flo
     return was_set or bool(told)
 
 
-def set_values(session: Session, lane: str, who: Operator, at: datetime, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put values in force: ``limit``, ``shares`` or ``weights``, each whole; an empty one goes back to the fleet file."""
-    set_now = controls.read_all(session)
-    before = {kind: set_now.get(name_of(kind, lane), {}) for kind in values}
+def set_values(
+    session: Session, lane: str, who: Operator, at: datetime, values: Mapping[str, Mapping[str, Any]],
+    expected: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:  # fmt: skip
+    """Put values in force: ``limit``, ``shares`` or ``weights``, each whole; an empty one goes back to the fleet file.
+
+    ``expected``: what was set when they were made, by the same names; raises LaneChangedError if it is not any more.
+    """
+    controls.lock(session)
+    before = set_of(controls.read_all(session), lane, values)
+    if expected is not None and before != expected:
+        raise LaneChangedError(f"{lane} was changed since you looked")
     for kind, value in values.items():
         if value:
             controls.put(session, name_of(kind, lane), value, at)
         else:
             controls.remove(session, name_of(kind, lane))
     actions.write(session, Action(at, who.by, "lane.set", lane, who.why, before, dict(values), who.role))
+
+
+def set_of(set_now: Controls, lane: str, kinds: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What is set of a lane by kind; empty where the fleet file is in force."""
+    return {kind: dict(set_now.get(name_of(kind, lane), {})) for kind in kinds}
 
 
 def add_window(session: Session, new: NewWindow) -> int:

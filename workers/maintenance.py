@@ -53,13 +53,15 @@ def windows_of(rows: Iterable[WindowRow], runs: Iterable[RunRow]) -> Windows:
 
 
 def gate_of(standing: Standing, at: datetime, concurrency: int | None) -> Gate:
-    """What a phase lets the fetcher do. A canary is one at a time in the whole fleet: its part of the limit is one lease."""
+    """What a phase lets the fetcher do. A canary is one at a time in the whole fleet: its part of the limit is one
+    lease, which a target without such a limit has while it lasts (workers/plan.py).
+    """
     phase = standing.phase
     why = f"maintenance window {standing.window.id} ({phase.kind}): {standing.window.why}"
     if phase.kind in ("draining", "held"):
         return Gate(closed_s=max(CLOSED_AT_LEAST_S, (_opens_at(standing) - at).total_seconds()), why=why)
     if phase.kind == "canary":
-        return Gate(scale=min(windows.LEAST_SCALE, 1.0 / (concurrency or 1_000)), most_at_once=1, why=why)
+        return Gate(scale=min(windows.LEAST_SCALE, 1.0 / (concurrency or 1)), most_at_once=1, why=why)
     return Gate(scale=standing.scale(at), why=why) if phase.kind == "ramp" else Gate()
 
 

@@ -175,7 +175,9 @@ class PeakKeeper:
         if change.id == self._pools_change and time.monotonic() < self._pools_at + POOLS_EVERY_S:
             return
         self._sizes = self._sizes or self._make_sizes()
-        told = self._sizes.follow(change.id, wanted, before)
+        told = self._sizes.follow(change.id, wanted, before, self._hold)
+        if not self._hold():
+            return
         self._pools_at, self._pools_change = time.monotonic(), change.id
         late = self._context.now() > change.at + POOLS_SETTLE
         if late and not wanted and not told["missing"] and not any("told" in one for one in told["workers"].values()):

@@ -1,6 +1,6 @@
 """Runs the sizes of worker pools that a peak profile asks for: each worker is set once, also those that come."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,22 +42,26 @@ class PoolSizes:
         self._remote = remote
         self._done: set[tuple[int, str, int]] = set()
 
-    def follow(self, change: int, wanted: Mapping[str, PoolProfile], before: Mapping[str, PoolProfile]) -> dict[str, Any]:
+    def follow(
+        self, change: int, wanted: Mapping[str, PoolProfile], before: Mapping[str, PoolProfile], ours: Callable[[], bool]
+    ) -> dict[str, Any]:
         """Set what is not set yet; returns how things stand, for people: ``workers`` by name, ``missing`` in words.
 
         ``before``: what the profile before asked for; where it is asked for no more, workers get their configured size.
+        ``ours``: whether this process still looks after it. A resize is a difference: done by two it is done twice.
         """
         try:
             running = self._remote.workers()
         except OSError as error:
             return {"change": change, "workers": {}, "missing": [str(error)]}
         self._done = {one for one in self._done if one[0] == change}
-        told = {worker.name: self._one(change, worker, wanted, before) for worker in running}
+        told = {worker.name: self._one(change, worker, wanted, before, ours) for worker in running}
         return {"change": change, "workers": {k: v for k, v in told.items() if v}, "missing": _missing(running, wanted)}
 
     def _one(
-        self, change: int, worker: PoolWorker, wanted: Mapping[str, PoolProfile], before: Mapping[str, PoolProfile]
-    ) -> dict[str, Any]:
+        self, change: int, worker: PoolWorker, wanted: Mapping[str, PoolProfile], before: Mapping[str, PoolProfile],
+        ours: Callable[[], bool],
+    ) -> dict[str, Any]:  # fmt: skip
         size = wanted[worker.pool].concurrency if worker.pool in wanted else None
         if size is None and (worker.pool not in before or before[worker.pool].concurrency is None):
             return {}
@@ -67,6 +71,8 @@ class PoolSizes:
         if key in self._done or worker.size == size:
             self._done.add(key)
             return told
+        if not ours():
+            return told | {"told": "another relay looks after it by now"}
         try:
             refusal = self._remote.resize(worker, size - worker.size)
         except OSError as error:

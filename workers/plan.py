@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import ledger.windows
@@ -56,13 +56,14 @@ class Rules:
         """The fetchers' plan at a moment."""
         filed, fleet = fleet, self.over(fleet)
         limits = {target: self._limit(fleet, filed, target) for target in fleet.targets}
+        gates = self._gates(limits, fleet, at)
         shares = {lane: lane_rules.shares_of(self.set_now, fleet, lane) for lane in fleet.families}
         return FetchPlan(
             weights={lane: _as_turns(lane_rules.weights_of(self.set_now, fleet, lane)) for lane in fleet.families},
             paused=frozenset(lane for lane in fleet.families if self.paused(lane, at)),
             shares={lane: told for lane, told in shares.items() if told},
-            gates={lane: gate for lane, gate in self._gates(limits, fleet, at).items() if gate != Gate()},
-            limits=limits,
+            gates={lane: gate for lane, gate in gates.items() if gate != Gate()},
+            limits={target: _within(limit, gates.get(names.lane(target))) for target, limit in limits.items()},
         )
 
     def limit(self, fleet: Fleet, target: str) -> Limit:
@@ -147,6 +148,13 @@ def weights_in_force(session: Session, fleet: Fleet) -> dict[str, FamilyWeights]
     rules = Rules(controls.read_all(session), Windows())
     filed = rules.over(fleet)
     return {lane: lane_rules.weights_of(rules.set_now, filed, lane) for lane in fleet.families}
+
+
+def _within(limit: Limit, gate: Gate | None) -> Limit:
+    """The limit under a lane's gate: a canary is one for the fleet also where nothing else bounds how many go at once."""
+    if gate is None or gate.most_at_once is None or limit.concurrency is not None:
+        return limit
+    return replace(limit, concurrency=gate.most_at_once)
 
 
 def _as_turns(weights: FamilyWeights) -> Weights:

@@ -21,8 +21,9 @@ from workers.console.live import Live
 from workers.console.page import Page
 from workers.console.pages import LIVES
 from workers.console.roles import Role
-from workers.console.serve import Bounds, served
+from workers.console.serve import BOUNDS, served
 from workers.console.users import Entry, Users, hashed, write_users
+from workers.granian_server import Bounds
 from workers.local.service import free_port
 
 PASSWORD = "correct horse battery"
@@ -133,7 +134,7 @@ def a_console(
         desk = Desk(world.context, _settings(ledger_url, file, settings), pages)
         console = build_console(desk, Users(file), pages, lives)
         running = Running(console, world, free_port(), file)
-        with _serving(console, running.port, bounds or Bounds()):
+        with _serving(console, running.port, bounds or BOUNDS):
             yield running
 
 

@@ -1,16 +1,27 @@
 """What the pages show to whom, what they refuse, and what every deed leaves behind; asked over HTTP, without a browser."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import sqlalchemy
 
 from adapters.throttle.status import Sample
+from ledger import controls
+from ledger.actions import Actor
+from ledger.business import Owned
+from ledger.desk import Filter
+from routing.ramp import Pace
+from tasks.desk import start_job
 from tests.console.a_day import a_busy_morning
 from tests.console.running import Person, Running, a_console
-from tests.documents import an_order
+from tests.documents import MORNING, an_order
 from tests.tasks.desk import of_unknown_item, refused
-from workers.console.pages import replays
+from workers.console.pages import jobs as jobs_page
+from workers.console.pages import overview, replays
 from workers.console.pages.lane_views import spark_of
 
 
@@ -24,6 +35,13 @@ def deed(person: Person, path: str, **form: str) -> str:
     """Post a form with a reason; the words of the page it leads to."""
     answer = person.post(path, {"csrf": person.token(), "why": "a good reason", **form})
     return person.get(answer.headers["location"]).text if answer.status == 303 else f"{answer.status} {answer.text}"
+
+
+def seen_in(page: str) -> str:
+    """What the plan on a page was made on."""
+    found = re.search(r'name="seen" value="([^"]*)"', page)
+    assert found, page
+    return unescape(found[1])
 
 
 def test_a_reader_sees_no_document_and_no_forms(running: Running) -> None:
@@ -119,8 +137,27 @@ def test_weights_are_compared_before_they_are_in_force(running: Running) -> None
     assert ">16<" in asked
     assert ">32<" in asked
     assert "whole numbers" in deed(operator, "/lanes/orders/weights", **wanted | {"low": "0"})
-    assert "in force" in deed(operator, "/lanes/orders/weights", **wanted, sure="yes")
+    assert "in force" in deed(operator, "/lanes/orders/weights", **wanted, seen=seen_in(asked), sure="yes")
     assert "Nothing would change" in deed(operator, "/lanes/orders/weights", **wanted)
+
+
+def test_of_two_operators_at_once_the_second_sees_what_the_first_did(running: Running) -> None:
+    first, second = running.person("operator"), running.person("approver")
+    mine, theirs = {"high": "32", "normal": "4", "low": "1"}, {"high": "8", "normal": "8", "low": "8"}
+    asked, asked_too = deed(first, "/lanes/orders/weights", **mine), deed(second, "/lanes/orders/weights", **theirs)
+
+    assert "in force" in deed(first, "/lanes/orders/weights", **mine, seen=seen_in(asked), sure="yes")
+    late = deed(second, "/lanes/orders/weights", **theirs, seen=seen_in(asked_too), sure="yes")
+    unseen = deed(second, "/lanes/orders/weights", **theirs, sure="yes")
+    deed(first, "/lanes/orders/pause", sure="yes", why="the codes are wrong")
+    paused_too = deed(second, "/lanes/orders/pause", sure="yes", why="lunch")
+
+    assert [late[:3], unseen[:3], paused_too[:3]] == ["409"] * 3
+    assert "changed since you looked" in late
+    assert "by operator: the codes are wrong" in paused_too
+    with running.world.ledger.read() as session:
+        kept = controls.read_all(session)
+    assert (kept["weights.orders"]["high"], kept["paused.orders"]["reason"]) == (32, "the codes are wrong")
 
 
 def test_a_search_goes_straight_to_the_order_or_says_what_can_be_searched(running: Running) -> None:
@@ -179,6 +216,30 @@ def test_a_profile_is_seen_before_put_in_force_by_an_approver_and_taken_back(run
     assert [(one.action, one.by, one.reason) for one in done] == [
         (f"peak.{word}", "approver", "a good reason") for word in ("revert", "apply")
     ]
+
+
+def test_the_list_of_jobs_asks_the_ledger_no_more_often_the_more_jobs_there_are(running: Running) -> None:
+    world, asked = running.world, list[str]()
+    refused(world, "1", "2")
+    engine = running.console.desk.context.ledger.engine
+    sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    def asked_for(jobs: int) -> int:
+        for _ in range(jobs):
+            start_job(world.context, Filter(cls="rejected"), [], Pace((1,), 5.0, 0.2, 900.0), Actor("anna", "a test"))
+        asked.clear()
+        assert "0 of 2" in jobs_page.live(running.console.desk)
+        return len(asked)
+
+    assert asked_for(1) == asked_for(20)
+
+
+def test_an_alarm_leads_to_its_owners_cases_whatever_the_owner_is_called() -> None:
+    owned = Owned("R&D, night=shift", 3, 2, more=False, oldest_at=MORNING)
+
+    [alarm] = overview._desk_alarms([owned], [])
+
+    assert parse_qs(urlsplit(alarm.link).query) == {"owner": ["R&D, night=shift"], "overdue": ["yes"]}
 
 
 def test_a_minute_of_traffic_is_drawn_inside_its_field() -> None:

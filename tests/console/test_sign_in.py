@@ -161,6 +161,13 @@ def test_one_address_cannot_try_many_names(running: Running) -> None:
     assert codes == [401] * 20 + [429]
 
 
+def test_a_whole_shift_signs_in_from_one_address(running: Running) -> None:
+    codes = [running.person().sign_in(name).status for name in ("reader", "operator") for _ in range(11)]
+
+    assert codes == [303] * 22
+    assert running.person().sign_in("name", "wrong password").status == 401
+
+
 def test_a_sign_in_that_another_site_sent_or_that_has_no_form_is_refused(running: Running) -> None:
     person = running.person()
     token = person.get("/sign-in").token

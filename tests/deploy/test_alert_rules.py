@@ -10,12 +10,12 @@ from tests.deploy.queries import FOREIGN, RULES, grouped, promtool, rules, used
 from tests.docs.pages import ROOT, page
 from tests.metrics_shown import series
 from workers.notify.inbox import KEPT_LABELS
-from workers.notify.rules import LEDGER_AWAY, Rule
-from workers.notify.rules import RULES as OWN
+from workers.notify.rules import LEDGER_AWAY, Rule, load_rules
 
 TESTS = ROOT / "deploy/prometheus/tests"
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
+OWN = load_rules()
 UNITS_S = {"s": 1, "m": 60, "h": 3_600}
 
 

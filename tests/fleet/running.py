@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from ledger import crossrefs
 from ledger.crossrefs import CrossRef
 from ledger.session import Ledger
 from tests.live import wait_until
+from tests.workers.command_line import Ended, millrace
 from workers.bootstrap import now
 from workers.local.process import Process
 from workers.up import RunningFleet, start_fleet, start_role
@@ -93,6 +95,14 @@ class TestFleet:
             tried = "select delivery_id, outcome, detail from attempts order by id desc limit 10"
             raise AssertionError(f"{standing()} and not {dict(expected)}: {self.rows(told)}, {self.rows(tried)}") from None
 
+    def command(self, *words: str, code: int = 0, **more: str) -> Ended:
+        """Run `millrace` as somebody at this fleet's command line; it must end with ``code``. ``more`` are settings."""
+        told = self.running.settings
+        services = {name: getattr(told, name.lower()).get_secret_value() for name in ("BROKER_URL", "REDIS_URL", "LEDGER_URL")}
+        ended = millrace(*words, **services, FLEET_FILE=str(told.fleet_file), **more)
+        assert ended.code == code, ended
+        return ended
+
     def kill(self, name: str) -> None:
         """End a process as the kernel does when memory is short: it and its children at once, without a word."""
         guard = self.running.processes[name]
@@ -104,6 +114,12 @@ class TestFleet:
     def start_again(self, name: str, *words: str) -> None:
         """Start a killed role anew."""
         start_role(self.running, name, words)
+
+
+def let_workers_hear() -> None:
+    """Until the moment by which every worker goes by what was just said: two seconds are promised."""
+    heard_at = time.monotonic() + 2
+    wait_until(lambda: time.monotonic() > heard_at, 3, "the two seconds within which workers act")
 
 
 def children_of(pid: int) -> list[int]:

@@ -13,13 +13,13 @@ import pytest
 from kombu import Connection, Producer
 
 from adapters.erps.netsuite.keys import order_key
-from ledger.crossrefs import CrossRef
 from routing import names
 from tests.adapters.erps.netsuite.account import RunningSandbox
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import BY_SHIPPING, a_sandbox_fleet, netsuite_target, sandbox_text
 from tests.fleet.shopify import an_order
 from tests.live import Rabbit, wait_until
-from tests.workers.command_line import Ended, millrace
+from tests.workers.command_line import Ended
 from workers.sandbox.journal import entries
 from workers.sandbox.judge import ExpectedEffect, judge
 
@@ -32,45 +32,8 @@ AGED_AFTER_S = 20.0
 EXPRESS_MOST_S = 8.0
 """The 99th percentile, webhook to the ERP's acceptance, while the ERP works: seconds are the machine's, not the lane's."""
 
-FLEET = """
-[sources.shopify]
-channel = "shopify"
-secrets = ["SHOPIFY"]
-
-[targets.sandbox]
-adapter = "netsuite"
-url = "http://127.0.0.1:1"
-secret = "SANDBOX"
-sandbox = true
-max_execution_s = 1.0
-answer_timeout_s = 2.0
-posting_time_s = 5.0
-limit = { rate_per_s = 40, burst = 8, concurrency = 8 }
-options = { guest_customer = "110", location = "1", subsidiary = "1", tax_code = "7", adjustment_item = "96" }
-
-[[routes]]
-target = "sandbox"
-
-[[classes]]
-class = "high"
-kinds = ["order"]
-shipping_methods = ["express"]
-
-[[classes]]
-class = "low"
-kinds = ["order"]
-shipping_methods = ["economy"]
-
-[pools.prepare]
-kind = "prefork"
-families = ["orders", "shipments", "returns"]
-concurrency = 2
-
-[pools.deliver]
-kind = "threads"
-families = ["deliver.sandbox"]
-concurrency = 8
-"""
+WAITS = "max_execution_s = 1.0\nanswer_timeout_s = 2.0\nposting_time_s = 5.0"
+LIMIT = "{ rate_per_s = 40, burst = 8, concurrency = 8 }"
 
 PROFILE = f"""
 summary = "Orders first"
@@ -91,15 +54,11 @@ class Day:
     fleet: TestFleet
     erp: RunningSandbox
     folder: Path
-    urls: dict[str, str]
     sent_at: dict[int, float] = field(default_factory=dict)
     wrong: set[int] = field(default_factory=set)
 
     def run(self, *words: str) -> Ended:
-        told = {"FLEET_FILE": str(self.folder / "fleet.toml"), "PEAKS_FOLDER": str(self.folder / "peaks")}
-        ended = millrace(*words, **told, **{name.upper(): url for name, url in self.urls.items()})
-        assert ended.code == 0, ended
-        return ended
+        return self.fleet.command(*words, PEAKS_FOLDER=str(self.folder / "peaks"))
 
     def sell(self, number: int) -> None:
         """One order, once; every tenth express, every tenth by economy, those of the flood of an article that nobody knows."""
@@ -146,11 +105,9 @@ def day(tmp_path: Path, rabbit: Rabbit, redis_url: str, postgres_url: str) -> It
     (tmp_path / "peaks").mkdir()
     (tmp_path / "peaks" / "small-friday.toml").write_text(PROFILE)
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": postgres_url}
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
-        yield Day(running, RunningSandbox(running.running.urls["sandbox"], tmp_path), tmp_path, urls)
+    text = sandbox_text(netsuite_target(waits=WAITS, limit=LIMIT), BY_SHIPPING, deliver=8)
+    with a_sandbox_fleet(tmp_path, text, **urls) as running:
+        yield Day(running, RunningSandbox(running.running.urls["sandbox"], tmp_path), tmp_path)
 
 
 def test_a_small_black_friday_loses_nothing_doubles_nothing_and_keeps_its_bounds(day: Day, rabbit: Rabbit) -> None:

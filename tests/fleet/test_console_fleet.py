@@ -9,12 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from adapters.erps.netsuite.keys import order_key
-from ledger.crossrefs import CrossRef
 from tests.browser import a_tab, chromium, pictured
 from tests.console.clicking import reason, see, sign_in, tile
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import a_sandbox_fleet
 from tests.fleet.shopify import an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit
 from workers.sandbox.judge import ExpectedEffect, judge
 from workers.up import PASSWORD, USER
@@ -27,10 +26,7 @@ LIVE_MS = 60_000
 @pytest.fixture
 def fleet(tmp_path: Path, rabbit: Rabbit, redis_url: str, sqlite_url: str) -> Iterator[TestFleet]:
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": sqlite_url}
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits, console=True) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
+    with a_sandbox_fleet(tmp_path, **urls, console=True) as running:
         yield running
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapters.erps.netsuite.keys import order_key
-from ledger.crossrefs import CrossRef
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import a_sandbox_fleet
 from tests.fleet.shopify import an_order
 from tests.live import Rabbit, wait_until
 from workers.sandbox.judge import ExpectedEffect, judge
@@ -16,45 +16,11 @@ pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
 ORDERS = 120
 
-FLEET = """
-[sources.shopify]
-channel = "shopify"
-secrets = ["SHOPIFY"]
-
-[targets.sandbox]
-adapter = "netsuite"
-url = "http://127.0.0.1:1"
-secret = "SANDBOX"
-sandbox = true
-max_execution_s = 1.0
-answer_timeout_s = 2.0
-posting_time_s = 2.0
-bundle = 4
-limit = { rate_per_s = 40, burst = 8, concurrency = 4 }
-options = { guest_customer = "110", location = "1", subsidiary = "1", tax_code = "7", adjustment_item = "96" }
-
-[[routes]]
-target = "sandbox"
-
-[pools.prepare]
-kind = "prefork"
-families = ["orders", "shipments", "returns"]
-concurrency = 2
-
-[pools.deliver]
-kind = "threads"
-families = ["deliver.sandbox"]
-concurrency = 4
-"""
-
 
 @pytest.fixture
 def fleet(tmp_path: Path, rabbit: Rabbit, redis_url: str, ledger_url: str) -> Iterator[TestFleet]:
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": ledger_url}
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
+    with a_sandbox_fleet(tmp_path, **urls) as running:
         yield running
 
 

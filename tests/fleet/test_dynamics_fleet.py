@@ -14,6 +14,7 @@ from tests.adapters.erps.business_central import company
 from tests.adapters.erps.dataverse import fixtures as environment
 from tests.adapters.erps.netsuite.account import TOKEN, RunningSandbox
 from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.sandbox_fleet import fleet_text
 from tests.fleet.shopify import a_fulfilment, a_refund, an_order
 from tests.live import Rabbit
 from workers.sandbox.dataverse.service import PRODUCTS
@@ -30,11 +31,7 @@ def fleet_toml(bc_url: str, dv_url: str) -> str:
         for options in (company.OPTIONS, environment.OPTIONS)
     )
     common = "max_execution_s = 1.0\nanswer_timeout_s = 5.0\nposting_time_s = 10.0"
-    return f"""
-[sources.shopify]
-channel = "shopify"
-secrets = ["SHOPIFY"]
-
+    tables = f"""
 [targets.bc]
 adapter = "business-central"
 url = "{bc_url}"
@@ -57,17 +54,8 @@ target = "bc"
 [[routes]]
 target = "dv"
 kinds = ["order"]
-
-[pools.prepare]
-kind = "prefork"
-families = ["orders", "shipments", "returns"]
-concurrency = 1
-
-[pools.deliver]
-kind = "threads"
-families = ["deliver.bc", "deliver.dv"]
-concurrency = 4
 """
+    return fleet_text(tables, ["deliver.bc", "deliver.dv"], prepare=1)
 
 
 @dataclass

@@ -10,12 +10,11 @@ from urllib.request import HTTPCookieProcessor, build_opener
 import pytest
 
 from adapters.erps.netsuite.keys import order_key
-from ledger.crossrefs import CrossRef
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import a_sandbox_fleet
 from tests.fleet.shopify import an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
-from tests.workers.command_line import Ended, millrace
+from tests.workers.command_line import Ended
 from workers.sandbox.judge import ExpectedEffect, judge
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
@@ -30,10 +29,7 @@ def urls(rabbit: Rabbit, redis_url: str, sqlite_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def fleet(tmp_path: Path, urls: dict[str, str]) -> Iterator[TestFleet]:
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits, console=True) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
+    with a_sandbox_fleet(tmp_path, **urls, console=True) as running:
         yield running
 
 
@@ -43,8 +39,7 @@ def test_a_parked_group_edited_and_replayed_at_a_ramp_is_at_the_erp_once_each(
     secrets = fleet.running.folder / "secrets"
 
     def run(*words: str) -> Ended:
-        given = {name.upper(): url for name, url in urls.items()} | {"AUDIT_KEY": (secrets / "AUDIT_KEY").read_text()}
-        return millrace(*words, FLEET_FILE=str(tmp_path / "fleet.toml"), **given)
+        return fleet.command(*words, AUDIT_KEY=(secrets / "AUDIT_KEY").read_text())
 
     def standing() -> str:
         state: str = run("jobs", "show", job, "--json").json["state"]

@@ -1,7 +1,6 @@
 """Lanes of a running fleet: a window holds without an attempt, over a worker's death, and opens by canary and ramp; operators'
 changes act on what stands."""
 
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -11,32 +10,26 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.crossrefs import CrossRef
 from ledger.schema import attempts, window_runs
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet, let_workers_hear
+from tests.fleet.sandbox_fleet import LANE, a_sandbox_fleet
 from tests.fleet.shopify import an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
-from tests.workers.command_line import Ended, millrace
+from tests.workers.command_line import Ended
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
-LANE = "deliver.sandbox"
 CANARY = 3
 
 
 class Operator:
     """Somebody at the command line of the fleet."""
 
-    def __init__(self, fleet: TestFleet, folder: Path, urls: dict[str, str]) -> None:
+    def __init__(self, fleet: TestFleet) -> None:
         self.fleet = fleet
-        self._folder = folder
-        self._settings = {name.upper(): url for name, url in urls.items()} | {"FLEET_FILE": str(folder / "fleet.toml")}
 
     def lanes(self, *words: str) -> Ended:
-        ended = millrace("lanes", *words, **self._settings)
-        assert ended.code == 0, ended
-        return ended
+        return self.fleet.command("lanes", *words)
 
     def show(self) -> Any:
         return self.lanes("show", LANE, "--json").json
@@ -44,11 +37,6 @@ class Operator:
     def send(self, first: int, last: int) -> None:
         for number in range(first, last + 1):
             assert self.fleet.shop.send("orders/create", an_order(number)) == 200
-
-    def let_workers_hear(self) -> None:
-        """Until the moment by which every worker goes by what was just said, and its last second is over: two are promised."""
-        heard_at = time.monotonic() + 2
-        wait_until(lambda: time.monotonic() > heard_at, 3)
 
     def attempts(self) -> list[tuple[datetime, datetime, str]]:
         """Start, end and outcome of every attempt, by start."""
@@ -61,18 +49,15 @@ class Operator:
 @pytest.fixture
 def operator(tmp_path: Path, rabbit: Rabbit, redis_url: str, postgres_url: str) -> Iterator[Operator]:
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": postgres_url}
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
-        yield Operator(running, tmp_path, urls)
+    with a_sandbox_fleet(tmp_path, **urls) as running:
+        yield Operator(running)
 
 
 def test_a_window_holds_without_an_attempt_over_a_workers_death_and_opens_by_canary_and_ramp(operator: Operator) -> None:
     words = ("--start", "now", "--for", "1h", "--drain", "0s", "--canary", str(CANARY), "--ramp", "3s", "--why", "release")
     number = operator.lanes("windows", "add", LANE, *words, "--yes", "--json").json["window"]
     wait_until(lambda: operator.show()["state"] == "held", 10)
-    operator.let_workers_hear()
+    let_workers_hear()
 
     operator.send(1, 12)
     wait_until(lambda: operator.show()["waiting"] == 12, 60)
@@ -99,7 +84,7 @@ def test_a_window_holds_without_an_attempt_over_a_workers_death_and_opens_by_can
 
 def test_pause_limit_and_resume_act_on_the_standing_backlog_of_a_running_worker(operator: Operator) -> None:
     operator.lanes("pause", LANE, "--why", "look first", "--by", "ann")
-    operator.let_workers_hear()
+    let_workers_hear()
     operator.send(1, 30)
     wait_until(lambda: operator.show()["waiting"] == 30, 60)
     paused = operator.show()
@@ -123,7 +108,7 @@ def test_pause_limit_and_resume_act_on_the_standing_backlog_of_a_running_worker(
 def test_a_running_lane_is_drawn_from_its_seconds(operator: Operator, tmp_path: Path) -> None:
     operator.send(1, 20)
     operator.fleet.wait_for_states({"done": 20}, 120)
-    operator.let_workers_hear()
+    let_workers_hear()
 
     picture, drawing = tmp_path / "lanes.png", tmp_path / "lanes.svg"
     told = operator.lanes("plot", LANE, "--out", str(picture), "--json").json

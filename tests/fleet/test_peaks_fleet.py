@@ -7,17 +7,15 @@ from typing import Any
 
 import pytest
 
-from ledger.crossrefs import CrossRef
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import LANE, a_sandbox_fleet
 from tests.fleet.shopify import a_refund, an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
-from tests.workers.command_line import Ended, millrace
+from tests.workers.command_line import Ended
 from workers.sandbox.journal import Entry
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
-LANE = "deliver.sandbox"
 RATE = 6
 PLAIN, DEAR, DEAR_LATER = range(1, 37), range(41, 49), range(51, 57)
 PROFILE = """
@@ -50,22 +48,17 @@ above = 3600
 class Operator:
     """Somebody at the command line of the fleet, who looks into the ERP's log."""
 
-    def __init__(self, fleet: TestFleet, folder: Path, urls: dict[str, str]) -> None:
+    def __init__(self, fleet: TestFleet, folder: Path) -> None:
         self.fleet = fleet
         peaks = folder / "peaks"
         peaks.mkdir()
         quiet = datetime.now(UTC) + timedelta(hours=3)
         hours = {"quiet_from": f"{quiet:%H:%M}", "quiet_to": f"{quiet + timedelta(hours=1):%H:%M}"}
         (peaks / "dear-first.toml").write_text(PROFILE.format(lane=LANE, **hours), encoding="utf-8")
-        self._settings = {name.upper(): url for name, url in urls.items()} | {
-            "FLEET_FILE": str(folder / "fleet.toml"),
-            "PEAKS_FOLDER": str(peaks),
-        }
+        self._peaks = str(peaks)
 
     def run(self, *words: str) -> Ended:
-        ended = millrace(*words, **self._settings)
-        assert ended.code == 0, ended
-        return ended
+        return self.fleet.command(*words, PEAKS_FOLDER=self._peaks)
 
     def status(self) -> Any:
         return self.run("peak", "status", "--json").json
@@ -92,11 +85,8 @@ def numbers_of(entries: list[Entry]) -> list[int]:
 @pytest.fixture
 def operator(tmp_path: Path, rabbit: Rabbit, redis_url: str, postgres_url: str) -> Iterator[Operator]:
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": postgres_url}
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
-        yield Operator(running, tmp_path, urls)
+    with a_sandbox_fleet(tmp_path, **urls) as running:
+        yield Operator(running, tmp_path)
 
 
 def test_a_profile_acts_on_the_standing_backlog_of_running_workers_and_so_does_its_end(operator: Operator) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.crossrefs import CrossRef
 from routing.names import CLASSES
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import BY_SHIPPING, LANE, a_sandbox_fleet, netsuite_target, sandbox_text
 from tests.fleet.shopify import an_order
 from tests.live import Rabbit
-from tests.workers.command_line import Ended, millrace
+from tests.workers.command_line import Ended
 from workers.rehearse.arrivals import Arrival, write_arrivals
 from workers.rehearse.figures import quantile
 
@@ -23,50 +23,14 @@ METHODS = ("Express", "Standard", "Express", "Standard", "Economy", "Express", "
 """Of ten orders four are express and two may wait."""
 WITHIN = 0.10
 
-FLEET = """
-[sources.shopify]
-channel = "shopify"
-secrets = ["SHOPIFY"]
-
-[targets.sandbox]
-adapter = "netsuite"
-url = "http://127.0.0.1:1"
-secret = "SANDBOX"
-sandbox = true
-max_execution_s = 1.0
-answer_timeout_s = 10.0
-posting_time_s = 10.0
-# What the ERP allows binds, not this machine; what a busy machine does to latency is nothing to learn from.
-limit = { rate_per_s = 14, burst = 4, concurrency = 8, learn = { slow_ratio = 0 } }
-options = { guest_customer = "110", location = "1", subsidiary = "1", tax_code = "7", adjustment_item = "96" }
-
-[[routes]]
-target = "sandbox"
-
-[[classes]]
-class = "high"
-kinds = ["order"]
-shipping_methods = ["express"]
-
-[[classes]]
-class = "low"
-kinds = ["order"]
-shipping_methods = ["economy"]
-
+WAITS = "max_execution_s = 1.0\nanswer_timeout_s = 10.0\nposting_time_s = 10.0"
+LIMIT = "{ rate_per_s = 14, burst = 4, concurrency = 8, learn = { slow_ratio = 0 } }"
+"""What the ERP allows binds, not this machine; what a busy machine does to latency is nothing to learn from."""
+WEIGHTS = """
 [weights."deliver.sandbox"]
 high = 4
 normal = 2
 low = 1
-
-[pools.prepare]
-kind = "prefork"
-families = ["orders", "shipments", "returns"]
-concurrency = 2
-
-[pools.deliver]
-kind = "threads"
-families = ["deliver.sandbox"]
-concurrency = 8
 """
 
 # The sandbox's own time of a request and what HTTP on this machine adds; not fitted to the run that it is compared with.
@@ -81,16 +45,15 @@ def test_a_run_and_its_rehearsal_agree_on_drain_time_and_p95_waits_by_class(
 ) -> None:
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": postgres_url}
     limits = ("--rate", "60", "--burst", "20", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, FLEET, **urls, sandbox_options=limits) as fleet:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        fleet.put_crossrefs(refs)
+    text = sandbox_text(netsuite_target(waits=WAITS, limit=LIMIT), BY_SHIPPING + WEIGHTS, deliver=8)
+    with a_sandbox_fleet(tmp_path, text, **urls, sandbox_options=limits) as fleet:
         _sell(fleet)
         fleet.wait_for_states({"done": ORDERS}, 180)
         ran = _posted(fleet)
 
         write_arrivals(tmp_path / "arrivals.csv", _arrivals(ran))
         (tmp_path / "times.toml").write_text(TIMES, encoding="utf-8")
-        told = _rehearse(tmp_path, urls).json
+        told = _rehearse(fleet, tmp_path).json
 
     began_at = min(accepted_at for _, _, accepted_at, _ in ran)
     took_s = (max(done_at for *_, done_at in ran) - began_at).total_seconds()
@@ -135,9 +98,6 @@ def _arrivals(ran: list[tuple[int, str, datetime, datetime]]) -> list[Arrival]:
     ]
 
 
-def _rehearse(folder: Path, urls: dict[str, str]) -> Ended:
-    settings = {name.upper(): url for name, url in urls.items()} | {"FLEET_FILE": str(folder / "fleet.toml")}
+def _rehearse(fleet: TestFleet, folder: Path) -> Ended:
     files = ("--arrivals", str(folder / "arrivals.csv"), "--service", str(folder / "times.toml"))
-    ended = millrace("rehearse", "current", *files, "--lanes", "deliver.sandbox", "--json", **settings)
-    assert ended.code == 0, ended
-    return ended
+    return fleet.command("rehearse", "current", *files, "--lanes", LANE, "--json")

@@ -1,24 +1,19 @@
 """What was moved goes first on a running worker, what was moved down goes last, and the ERP has each order once."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from adapters.erps.netsuite.keys import order_key
-from ledger.crossrefs import CrossRef
-from tests.fleet.running import a_fleet
+from tests.fleet.running import let_workers_hear
+from tests.fleet.sandbox_fleet import LANE, a_sandbox_fleet, sandbox_text
 from tests.fleet.shopify import an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
-from tests.workers.command_line import Ended, millrace
 from workers.sandbox.judge import ExpectedEffect, judge
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
-LANE = "deliver.sandbox"
 ORDERS, UP, DOWN = range(1, 41), range(31, 41), range(1, 11)
-ONE_THREAD = FLEET.removesuffix("concurrency = 4\n") + "concurrency = 1\n"
 
 
 def test_what_was_moved_up_goes_first_and_what_was_moved_down_last_each_once(
@@ -26,24 +21,14 @@ def test_what_was_moved_up_goes_first_and_what_was_moved_down_last_each_once(
 ) -> None:
     urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": postgres_url}
 
-    def run(*words: str) -> Ended:
-        given = {name.upper(): url for name, url in urls.items()}
-        ended = millrace(*words, FLEET_FILE=str(tmp_path / "fleet.toml"), **given)
-        assert ended.code == 0, ended
-        return ended
-
     def keys(numbers: range) -> list[str]:
         return [word for number in numbers for word in ("--filter", f"key=#{number}")]
 
-    limits = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "20")
-    with a_fleet(tmp_path, ONE_THREAD, **urls, sandbox_options=limits) as fleet:
-        fleet.put_crossrefs(
-            [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        )
+    with a_sandbox_fleet(tmp_path, sandbox_text(deliver=1), **urls) as fleet:
+        run = fleet.command
         run("lanes", "pause", LANE, "--why", "look first")
         run("weights", "set", LANE, "--strict")
-        heard_at = time.monotonic() + 2
-        wait_until(lambda: time.monotonic() > heard_at, 3, "the two seconds within which workers act")
+        let_workers_hear()
         for number in ORDERS:
             assert fleet.shop.send("orders/create", an_order(number)) == 200
         fleet.wait_for_states({"queued": len(ORDERS)})

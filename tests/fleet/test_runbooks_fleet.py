@@ -4,7 +4,6 @@ and at the end each order is at one ERP once.
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,9 @@ import ledger.peaks
 from adapters.erps.netsuite.keys import order_key
 from ledger.crossrefs import CrossRef
 from routing import names
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet, a_fleet, let_workers_hear
+from tests.fleet.sandbox_fleet import LANE, fleet_text, netsuite_target, refs_of
 from tests.fleet.shopify import an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import LiveServices, fresh_database, fresh_redis, wait_until
 from tests.workers.command_line import Ended, millrace
 from workers.demo.sandbox_client import SandboxClient
@@ -30,18 +29,10 @@ from workers.up import start_role
 
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
-LANE = "deliver.sandbox"
 LIMITS = ("--rate", "50", "--burst", "10", "--concurrency", "10", "--service-ms", "5")
-BACKUP = """
-[targets.backup]
-adapter = "netsuite"
-url = "http://127.0.0.1:{port}"
-secret = "SANDBOX"
-max_execution_s = 1.0
-answer_timeout_s = 2.0
-posting_time_s = 2.0
-limit = {{ rate_per_s = 40, burst = 8, concurrency = 4 }}
-options = {{ guest_customer = "110", location = "1", subsidiary = "1", tax_code = "7", adjustment_item = "96" }}
+ROUTE_AND_WAITS = """
+[[routes]]
+target = "sandbox"
 
 [waits]
 first_retry_s = 0.2
@@ -99,10 +90,6 @@ class Field:
         with urlopen(request, timeout=10) as answer:
             assert answer.status == 200
 
-    def let_workers_hear(self) -> None:
-        heard_at = time.monotonic() + 2
-        wait_until(lambda: time.monotonic() > heard_at, 3, "the two seconds within which workers act")
-
     def all_done(self) -> None:
         gone = {state: count for state, count in self.states().items() if state == "redirected"}
         self.fleet.wait_for_states({"done": self.sent} | gone, 120)
@@ -113,8 +100,8 @@ def field_(
     tmp_path_factory: pytest.TempPathFactory, live_services: LiveServices, redis_server: Service, postgres_server: Service
 ) -> Iterator[Field]:
     folder, port = tmp_path_factory.mktemp("runbooks"), free_port()
-    toml = FLEET.replace('families = ["deliver.sandbox"]', 'families = ["deliver.sandbox", "deliver.backup"]')
-    toml = toml.replace("bundle = 4\n", "bundle = 4\nmax_attempts = 2\n") + BACKUP.format(port=port)
+    targets = netsuite_target(more="bundle = 4\nmax_attempts = 2\n") + netsuite_target("backup", port=port, sandbox=False)
+    toml = fleet_text(targets + ROUTE_AND_WAITS, [LANE, "deliver.backup"])
     with (
         fresh_redis(redis_server, live_services.next_database()) as redis_url,
         fresh_database(postgres_server) as ledger_url,
@@ -125,9 +112,7 @@ def field_(
         log = str(fleet.running.folder / "backup-erp.jsonl")
         start_role(fleet.running, "sandbox-backup", ("sandbox", "--port", str(port), "--log", log, *LIMITS))
         for target in ("sandbox", "backup"):
-            fleet.put_crossrefs(
-                [CrossRef(target, "item", "*", "SKU-0001", "501"), CrossRef(target, "tax", "*", "Sales tax", "7")]
-            )
+            fleet.put_crossrefs(refs_of(target))
         urls = {"BROKER_URL": fleet.running.settings.broker_url.get_secret_value(), "REDIS_URL": redis_url}
         settings = urls | {"LEDGER_URL": ledger_url, "FLEET_FILE": str(folder / "fleet.toml")}
         settings |= {"SECRET_SANDBOX": (fleet.running.folder / "secrets" / "SANDBOX").read_text().strip()}
@@ -186,7 +171,7 @@ def test_orders_of_a_target_that_is_down_go_to_another_one_and_back(field_: Fiel
     held = field_.lane()
     field_.heal()
     undone = field_.undo(run)
-    field_.let_workers_hear()
+    let_workers_hear()
     field_.send(2)
     field_.all_done()
 
@@ -242,7 +227,7 @@ def test_a_flood_that_cannot_be_read_waits_behind_and_has_an_owner(field_: Field
     garbage(field_)
     wait_until(lambda: field_.checks("poison-flood"), 60, "the flood is parked and filed")
     field_.run("lanes", "pause", "orders", "--why", "so that some wait")
-    field_.let_workers_hear()
+    let_workers_hear()
     field_.send(3)
 
     run = field_.book("poison-flood", "owner=shop-team", why="a release of the shop")
@@ -260,7 +245,7 @@ def test_a_flood_that_cannot_be_read_waits_behind_and_has_an_owner(field_: Field
 
 def test_under_a_broker_alarm_nothing_new_is_prepared_deliveries_drain_and_nothing_is_lost(field_: Field) -> None:
     field_.run("lanes", "pause", LANE, "--why", "so that some wait")
-    field_.let_workers_hear()
+    let_workers_hear()
     field_.send(6)
     wait_until(lambda: field_.lane()["waiting"] == 6, 30)
     quiet = field_.run("runbook", "check", "broker-alarm", "--json", code=4).json

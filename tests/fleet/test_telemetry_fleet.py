@@ -11,12 +11,11 @@ import pytest
 from kombu import Connection
 
 from adapters.erps.netsuite.keys import order_key
-from ledger.crossrefs import CrossRef
 from tests.docs.pages import ROOT
 from tests.fleet.new_operator import NewOperator, notice_of
-from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.running import TestFleet
+from tests.fleet.sandbox_fleet import a_sandbox_fleet
 from tests.fleet.shopify import an_order
-from tests.fleet.test_deaths import FLEET
 from tests.live import Rabbit, wait_until
 from tests.workers.notify.places import Hook, web_hook
 from workers.local.service import free_port
@@ -29,9 +28,8 @@ BURNING = "MillraceServiceLevelBurning"
 
 @pytest.fixture
 def fleet(tmp_path: Path, rabbit: Rabbit, redis_url: str, sqlite_url: str) -> Iterator[TestFleet]:
-    with a_fleet(tmp_path, FLEET, broker_url=rabbit.url, redis_url=redis_url, ledger_url=sqlite_url) as running:
-        refs = [CrossRef("sandbox", "item", "*", "SKU-0001", "501"), CrossRef("sandbox", "tax", "*", "Sales tax", "7")]
-        running.put_crossrefs(refs)
+    urls = {"broker_url": rabbit.url, "redis_url": redis_url, "ledger_url": sqlite_url}
+    with a_sandbox_fleet(tmp_path, **urls, sandbox_options=()) as running:
         yield running
 
 

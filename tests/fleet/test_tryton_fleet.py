@@ -9,6 +9,7 @@ import pytest
 
 from ledger.crossrefs import CrossRef
 from tests.fleet.running import TestFleet, a_fleet
+from tests.fleet.sandbox_fleet import fleet_text
 from tests.fleet.shopify import a_fulfilment, a_refund, an_order
 from tests.live import Rabbit
 from tests.proxy import Proxy, proxy_to
@@ -21,11 +22,7 @@ pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.xdist_group("tryt
 
 def fleet_toml(url: str, options: dict[str, str | int | float | bool]) -> str:
     told = ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
-    return f"""
-[sources.shopify]
-channel = "shopify"
-secrets = ["SHOPIFY"]
-
+    tables = f"""
 [targets.tryton]
 adapter = "tryton"
 url = "{url}"
@@ -38,17 +35,8 @@ options = {{ {told} }}
 
 [[routes]]
 target = "tryton"
-
-[pools.prepare]
-kind = "prefork"
-families = ["orders", "shipments", "returns"]
-concurrency = 1
-
-[pools.deliver]
-kind = "threads"
-families = ["deliver.tryton"]
-concurrency = 4
 """
+    return fleet_text(tables, ["deliver.tryton"], prepare=1)
 
 
 @pytest.fixture

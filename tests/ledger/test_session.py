@@ -10,7 +10,7 @@ from ledger import events
 from ledger import session as sessions
 from ledger.events import NewEvent
 from ledger.session import Ledger
-from tests.documents import an_order
+from tests.documents import a_shipment, an_order
 from tests.tasks.world import World, a_world
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
@@ -75,6 +75,15 @@ def test_what_an_order_reads_grows_neither_with_the_orders_before_it_nor_with_th
     assert max(read) <= 1.1 * read[0]
 
 
+def test_what_a_settled_delivery_lets_go_is_found_without_reading_what_waits_behind_others(postgres_url: str) -> None:
+    with a_world(postgres_url) as world:
+        read = [_read_to_let_one_go(world, batch) for batch in range(8)]
+        waiting = world.rows("SELECT count(*) FROM deliveries WHERE state = 'waiting'")[0][0]
+
+    assert waiting == 8 * 40
+    assert max(read) <= 1.1 * read[0]
+
+
 def test_no_index_is_summed_up_by_block_where_rows_are_written_again(postgres_url: str) -> None:
     ways = (
         "SELECT DISTINCT pg_am.amname FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid"
@@ -114,6 +123,21 @@ def _read_by_key(world: World, batch: int) -> int:
     read = _entries_read(world) - before
     world.tell(*(an_order(f"left-{batch}-{part}") for part in range(20)))
     return read
+
+
+def _read_to_let_one_go(world: World, batch: int) -> int:
+    """Index entries that were read while an order was posted and its shipment after it; forty more shipments wait for orders that
+    nobody posts.
+    """
+    names = [f"held-{batch}-{part}" for part in range(40)]
+    world.prepare(*world.tell(*(an_order(name) for name in names)))
+    world.prepare(*world.tell(*(a_shipment(name, order_key=name) for name in names)))
+    world.tray.lose_all()
+    world.prepare(*world.tell(an_order(f"gone-{batch}")))
+    world.prepare(*world.tell(a_shipment(f"gone-{batch}", order_key=f"gone-{batch}")))
+    before = _entries_read(world)
+    world.work()
+    return _entries_read(world) - before
 
 
 def _entries_read(world: World) -> int:

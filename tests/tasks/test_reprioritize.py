@@ -197,6 +197,19 @@ def test_the_preview_counts_what_the_move_then_moves(world: World) -> None:
     assert found(world, move_id).moved == told.rows == 3
 
 
+def test_a_shipment_that_came_before_its_order_is_moved_by_the_orders_key(world: World) -> None:
+    world.prepare(*world.tell(a_shipment("f7", order_key="7"), a_shipment("f17", order_key="17"), cls="normal"))
+
+    move_id = move(world.context, Filter(keys=("7",)), "high", ANNA)
+    world.prepare(*world.tell(an_order("7"), an_order("17"), cls="normal"))
+    by_class(world)
+
+    shipped = world.rows("select business_key, class from deliveries where operation <> 'order.create' order by id")
+    assert found(world, move_id).moved == 1
+    assert sorted(shipped) == [("shipment/shopify/f17", "normal"), ("shipment/shopify/f7", "high")]
+    assert not world.erp.doubled
+
+
 def test_a_large_move_goes_in_batches_and_tells_its_progress(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reprioritize, "BATCH_ROWS", 3)
     queued(world, *(str(n) for n in range(1, 9)))

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.live import wait_until
+import pytest
+
+from tests.live import Rabbit, wait_until
 from tests.workers.command_line import MILLRACE
+from tests.workers.fetching import Field, Workers, workers_on
 from workers.local.service import free_port
 
 LOGIN = "operator:canary-login-4711"
@@ -64,6 +67,20 @@ class FlowerProcess:
         known = self.get(f"/api/workers?refresh=1&workername={worker}") if self.get("/api/workers").get(worker) else {}
         found = known.get(worker) or self.get("/api/workers?refresh=1").get(worker)
         return found if found and found.get("active_queues") and found.get("stats") else None
+
+
+@pytest.fixture
+def workers(rabbit: Rabbit, tmp_path: Path) -> Iterator[Workers]:
+    """Workers of this test, and their broker."""
+    with workers_on(Field(rabbit), tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def flower(rabbit: Rabbit, tmp_path: Path) -> Iterator[FlowerProcess]:
+    """A Flower beside them."""
+    with flower_on(tmp_path, rabbit.url, rabbit.api_url) as running:
+        yield running
 
 
 @contextlib.contextmanager

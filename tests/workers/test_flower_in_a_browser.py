@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import chromium
-from tests.live import Rabbit, wait_until
-from tests.workers.fetching import ORDERS, Field, Workers, workers_on
-from tests.workers.flower_process import LOGIN, FlowerProcess, flower_on
+from tests.live import wait_until
+from tests.workers.fetching import ORDERS, Workers
+from tests.workers.flower_process import LOGIN, FlowerProcess, flower, workers
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+
+__all__ = ["flower", "workers"]
 
 QUEUE = f"{ORDERS}.normal"
 BACKLOG = 60
@@ -22,18 +24,6 @@ BACKLOG = 60
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
-
-
-@pytest.fixture
-def workers(rabbit: Rabbit, tmp_path: Path) -> Iterator[Workers]:
-    with workers_on(Field(rabbit), tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def flower(rabbit: Rabbit, tmp_path: Path) -> Iterator[FlowerProcess]:
-    with flower_on(tmp_path, rabbit.url, rabbit.api_url) as running:
-        yield running
 
 
 @pytest.fixture

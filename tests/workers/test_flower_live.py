@@ -1,7 +1,6 @@
 """Live: Flower shows and steers real workers on a real broker, for those who have the login, inside the topology."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,23 +9,13 @@ import pytest
 
 from tests.live import Rabbit, wait_until
 from tests.workers.command_line import millrace
-from tests.workers.fetching import LANE, ORDERS, Field, Workers, workers_on
-from tests.workers.flower_process import LOGIN, FlowerProcess, flower_on
+from tests.workers.fetching import LANE, ORDERS, Workers
+from tests.workers.flower_process import LOGIN, FlowerProcess, flower, flower_on, workers
+
+__all__ = ["flower", "workers"]
 
 QUEUE = f"{ORDERS}.normal"
 NOBODY = "amqp://nobody:canary-broker@127.0.0.1:1/"
-
-
-@pytest.fixture
-def workers(rabbit: Rabbit, tmp_path: Path) -> Iterator[Workers]:
-    with workers_on(Field(rabbit), tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def flower(rabbit: Rabbit, tmp_path: Path) -> Iterator[FlowerProcess]:
-    with flower_on(tmp_path, rabbit.url, rabbit.api_url) as running:
-        yield running
 
 
 def test_nobody_sees_or_does_anything_without_the_login(flower: FlowerProcess) -> None:

@@ -277,6 +277,28 @@ def test_pools_get_the_profiles_size_once_also_those_that_come_later_and_their_o
     }
 
 
+def test_a_keeper_whose_time_is_over_in_the_midst_of_its_workers_resizes_none_twice(lite: Kept) -> None:
+    lite.workers.start("deliver-1")
+    lite.workers.start("deliver-2")
+    lite.desk.apply(a_profile(pools={"deliver": {"concurrency": 24}}))
+    second = lite.keeper()
+
+    class Slow(Workers):
+        def resize(self, worker: PoolWorker, by: int) -> str:
+            done = Workers.resize(self, worker, by)
+            lite.world.clock.move(10)
+            second.round()
+            return done
+
+    context = lite.world.context
+    slow = Slow(lite.workers.there, lite.workers.asked)
+    first = PeakKeeper(context, Lookout(context.fleet, context.ledger), lambda: PoolSizes(slow))
+    first.round()
+
+    assert lite.workers.asked == [("deliver-1", 8), ("deliver-2", 8)]
+    assert [worker.size for worker in lite.workers.there.values()] == [24, 24]
+
+
 def test_what_could_not_be_done_to_the_pools_is_told(lite: Kept) -> None:
     keeper = lite.keeper()
     lite.workers.start("stiff-1")

@@ -1,14 +1,18 @@
 """The plan that operators' rules make: pauses that end by the clock, ramps, limits, windows; from rows and the clock alone."""
 
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
 import ledger.actions
 import ledger.windows
+from adapters.throttle.base import Ask, Denied, Granted
+from adapters.throttle.local import LocalThrottle
 from canonical.outcome import Unavailable
+from config.limits import LimitTable
 from ledger import controls
 from ledger.windows import NewWindow
 from tests.documents import an_order
@@ -128,6 +132,28 @@ def test_limit_shares_and_weights_that_operators_set_lie_over_the_fleet_file(des
     assert plan.weights[LANE].aged_after_s == 60.0
 
 
+def test_of_two_changes_made_of_the_same_look_the_second_is_refused(desk: Desk) -> None:
+    together, refused = threading.Barrier(2), list[str]()
+
+    def change(rate: float) -> None:
+        together.wait(10)
+        try:
+            with desk.world.ledger.write() as session:
+                values = {"limit": {"rate_per_s": rate}}
+                lane_actions.set_values(session, LANE, ANN, desk.now, values, expected={"limit": {}})
+        except lane_actions.LaneChangedError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=change, args=(rate,)) for rate in (3.0, 4.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert refused == [f"{LANE} was changed since you looked"]
+    assert desk.plan().limits[TARGET].rate_per_s in (3.0, 4.0)
+
+
 def test_a_limit_that_no_longer_fits_leaves_the_fleet_files_in_force(desk: Desk) -> None:
     with desk.world.ledger.write() as session:
         controls.put(session, f"limit.{LANE}", {"rate_per_s": -1}, desk.now)
@@ -156,6 +182,29 @@ def test_a_window_holds_spends_no_attempt_lets_a_canary_go_and_resumes_by_a_ramp
     assert opened.scale == pytest.approx(0.1)
     assert desk.gate() == Gate()
     assert desk.world.rows("select accepted from window_runs") == [(2,)]
+
+
+def test_a_canary_is_one_for_the_fleet_also_where_the_target_bounds_no_concurrency(desk: Desk) -> None:
+    fleet = desk.world.context.fleet
+    unbounded = fleet.targets[TARGET].model_copy(update={"limit": LimitTable(rate_per_s=40.0)})
+    desk.world.context = replace(
+        desk.world.context, fleet=fleet.model_copy(update={"targets": {**fleet.targets, TARGET: unbounded}})
+    )
+    desk.add()
+    before = desk.plan().limits[TARGET]
+    desk.world.clock.move(600)
+    plan = desk.plan()
+    shared = LocalThrottle(plan.limits[TARGET])
+    ask = Ask(1, scale=plan.gates[LANE].scale)
+
+    first, second = shared.acquire(ask), shared.acquire(ask)
+
+    assert before.concurrency is None
+    assert isinstance(first, Granted)
+    assert isinstance(second, Denied)
+    assert second.reason == "concurrency"
+    # The rate is not throttled to nothing for it: a refused canary is tried again soon.
+    assert plan.gates[LANE].scale == pytest.approx(0.1)
 
 
 def test_what_was_accepted_before_the_canary_does_not_count_for_it(desk: Desk) -> None:

@@ -12,15 +12,18 @@ import ledger.runbooks
 from ledger import controls
 from ledger.runbooks import Run
 from tests.documents import an_order
-from tests.tasks.desk import ANNA, BACKUP, refused, with_backup
+from tests.tasks.desk import ANNA, BACKUP, cases, groups, of_unknown_item, refused, with_backup
 from tests.tasks.world import World, a_world
 from tests.workers.command_line import AWAY, Ended, millrace
 from workers import lane_actions
 from workers.lanes import Lookout
+from workers.runbooks import row_steps
+from workers.runbooks.api_throttling import ApiThrottling
 from workers.runbooks.base import Check, Desk, Parameter, RunbookRefusedError, Step, Words
 from workers.runbooks.broker import BrokerLook
 from workers.runbooks.lane_steps import Hold, SetLane
-from workers.runbooks.row_steps import Move, Redirect, Retry
+from workers.runbooks.order_recovery import OrderRecovery
+from workers.runbooks.row_steps import Assign, Move, Redirect, Retry
 from workers.runbooks.running import given_of, run, undo
 
 LANE = "deliver.sandbox"
@@ -171,6 +174,34 @@ def test_a_run_whose_process_died_in_a_step_can_be_taken_back(world: World, desk
     assert set_now(world) == {}
 
 
+def test_a_run_that_is_taken_back_by_another_meanwhile_does_nothing_more_and_stays_undone(world: World, desk: Desk) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Interrupted(Hold):
+        """A hold; somebody takes the run back as soon as it has begun, or before its last word."""
+
+        def do(self, desk: Desk) -> Words:
+            undo(desk, 1, told)
+            return Hold.do(self, desk)
+
+    with pytest.raises(RunbookRefusedError, match="was taken back while step 2 was under way"):
+        run(desk, Drill([Hold(LANE), Interrupted("orders"), Hold("returns")]), {}, 0, told)
+    made = kept(world, 1)
+
+    assert (made.state, states(made)) == ("undone", ["undone", "undone", "planned"])
+    assert set_now(world) == {}
+
+
+def test_a_run_that_is_taken_back_while_its_effect_is_waited_for_stays_undone(world: World, desk: Desk) -> None:
+    class Waiting(Drill):
+        def verify(self, desk: Desk, given: Mapping[str, str], done: Sequence[Words], since: datetime) -> list[Check]:
+            undo(desk, 1, told)
+            return [Check("it helps", True, "so it is")]
+
+    made = run(desk, Waiting([Hold(LANE)]), {}, 0, told)
+
+    assert (made.state, set_now(world)) == ("undone", {})
+
+
 def test_what_stands_at_a_target_goes_to_another_one_once_and_not_in_doubt(world: World, desk: Desk) -> None:
     backup = with_backup(world)
     refused(world, "0")
@@ -190,6 +221,43 @@ def test_what_stands_at_a_target_goes_to_another_one_once_and_not_in_doubt(world
     assert sorted(effect.key for effect in backup.effects) == ["order/shopify/2", "order/shopify/3"]
     assert [effect.key for effect in world.erp.effects] == ["order/shopify/1"]
     assert not world.erp.doubled
+
+
+def test_every_case_of_a_flood_gets_its_owner_however_many_there_are(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_steps, "BATCH", 2)
+    keys = of_unknown_item(world, "1", "2", "3", "4", "5")
+    [group] = groups(world, "cause")
+    step = Assign(group.group, "ops", 60, 5)
+
+    memo = step.do(desk)
+    owned = len(cases(world, owner="ops"))
+
+    assert sorted(memo["keys"]) == sorted(map(str, keys))
+    assert owned == 5
+    assert step.undo(desk, memo).startswith("5 cases")
+
+
+def test_recovering_an_order_moves_no_event_of_another_channel_that_has_the_same_id(world: World, desk: Desk) -> None:
+    world.prepare(*world.tell(an_order("7"), key="42"))
+    world.tell(an_order("8", source="open"), key="42")
+
+    made = run(desk, OrderRecovery(), {"order": "#7"}, 0, told)
+
+    assert [step["kind"] for step in made.steps] == ["move"]
+    assert world.rows("select source, class from events order by id") == [("shopify", "normal"), ("open", "normal")]
+    assert world.rows("select class from deliveries") == [("high",)]
+
+
+def test_without_its_limiter_a_target_that_refuses_is_not_planned_for_and_no_fault_is_shown(world: World, desk: Desk) -> None:
+    book, given = ApiThrottling(), {"lane": LANE, "rate": ""}
+
+    lacking = [check.what for check in book.check(desk, given) if not check.ok]
+
+    assert f"the limiter of {LANE} can be read" in lacking
+    with pytest.raises(RunbookRefusedError, match="give --with rate="):
+        book.plan(desk, given)
 
 
 def test_parameters_are_checked_with_the_nearest_name() -> None:

@@ -53,7 +53,7 @@ def ack_alert(which: Which, by: By = "", why: Why = "") -> None:
     who = actor(by, why)
     with changing(settings()) as session:
         alert = _one(session, which)
-        if alert.state == "resolved":
+        if alert.over:
             fail(f"{alert.name} is over since {age(alert.resolved_at or alert.seen_at)}", Exit.REFUSED)
         ledger.alerts.acknowledge(session, alert.fingerprint, who.by, now())
         subject = f"alert {alert.fingerprint}"

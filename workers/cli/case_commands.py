@@ -2,29 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.choosing import (
-    By,
-    Cls,
-    Code,
-    GroupName,
-    Key,
-    OperationName,
-    OwnerName,
-    Since,
-    SourceName,
-    TargetName,
-    Text,
-    Until,
-    Why,
-    actor,
-    ahead,
-    filter_of,
-    read_keys,
-)
+from workers.cli.choosing import By, Key, Why, actor, ahead, read_keys, with_conditions
 from workers.cli.exits import Exit
 from workers.cli.job_commands import preview
 from workers.cli.output import fail, say
@@ -70,53 +53,41 @@ def note_failure(key: Key, text: Annotated[str, typer.Argument(help="Kept with t
     say(f"noted on {key}")
 
 
+@with_conditions
 def assign_failures(
+    wanted: "Filter",
     keys: SomeKeys = None,
     to: Annotated[str | None, typer.Option(help="The new owner; without it the rules say who.")] = None,
     due: Annotated[str | None, typer.Option(help="Until when: 30m, 2h, 3d (from now) or 2026-11-27T09:00Z.")] = None,
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
-    yes: AllYes = False, by: By = "", why: Why = "",
-) -> None:  # fmt: skip
+    yes: AllYes = False,
+    by: By = "",
+    why: Why = "",
+) -> None:
     """Give cases to an owner, until a time; without --to back to whom the rules of the fleet file say."""
     from tasks.desk import assign
 
     due_at, who = ahead(due), actor(by, why)
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until)  # fmt: skip
     chosen = _chosen(keys, wanted, "assign", yes=yes)
     _to_all("assigned", chosen, lambda tools, some: assign(tools, some, to, due_at, who))
 
 
-def archive_failures(
-    keys: SomeKeys = None,
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
-    yes: AllYes = False, by: By = "", why: Why = "",
-) -> None:  # fmt: skip
+@with_conditions
+def archive_failures(wanted: "Filter", keys: SomeKeys = None, yes: AllYes = False, by: By = "", why: Why = "") -> None:
     """Take cases off the lists. Their rows stay parked: what waits behind them waits on. Nothing is lost."""
     from tasks.desk import archive
 
     who = actor(by, why, needed=True)
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until)  # fmt: skip
     chosen = _chosen(keys, wanted, "archive", yes=yes)
     _to_all("archived", chosen, lambda tools, some: archive(tools, some, who))
 
 
-def restore_failures(
-    keys: SomeKeys = None,
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
-    yes: AllYes = False, by: By = "", why: Why = "",
-) -> None:  # fmt: skip
+@with_conditions
+def restore_failures(wanted: "Filter", keys: SomeKeys = None, yes: AllYes = False, by: By = "", why: Why = "") -> None:
     """Put archived cases back on the lists."""
     from tasks.desk import restore
 
     who = actor(by, why)
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until, archived=True)  # fmt: skip
-    chosen = _chosen(keys, wanted, "restore", yes=yes)
+    chosen = _chosen(keys, replace(wanted, archived=True), "restore", yes=yes)
     _to_all("restored", chosen, lambda tools, some: restore(tools, some, who))
 
 

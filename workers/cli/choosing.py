@@ -1,9 +1,10 @@
 """Runs what the failure desk's commands share: choosing cases by conditions, moments as people write them, who acts and why."""
 
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -36,19 +37,20 @@ _SPAN = re.compile(r"([0-9]{1,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def filter_of(
-    *, cls: str | None = None, since: str | None = None, until: str | None = None, overdue: bool = False, archived: bool = False,
-    **words: str | None,
-) -> "Filter":  # fmt: skip
-    """The filter that a command's options give."""
-    from ledger.desk import Filter
+def with_conditions(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is a filter: it has the options that make one, ``--class``, ``--target`` and the others."""
+    own = list(inspect.signature(command).parameters.values())[1:]
+    conditions = inspect.signature(_filter).parameters
 
-    told = {name: value for name, value in words.items() if value}
-    return Filter(
-        cls=cls, since=ago(since), until=ago(until), overdue=overdue, archived=archived,
-        code=told.get("code"), target=told.get("target"), source=told.get("source"), operation=told.get("operation"),
-        owner=told.get("owner"), group=told.get("group"), text=told.get("text"),
-    )  # fmt: skip
+    def called(**given: Any) -> None:
+        wanted = _filter(**{name: given.pop(name) for name in conditions})
+        command(wanted, **given)
+
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    options = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*conditions.values(), *own)]
+    # How the command line is told of options that no parameter list names.
+    called.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return called
 
 
 def ago(told: str | None) -> datetime | None:
@@ -78,6 +80,18 @@ def read_keys(texts: Sequence[str]) -> "list[FailureKey]":
         return [FailureKey.read(text) for text in texts]
     except ValueError as error:
         fail(str(error), Exit.USAGE)
+
+
+def _filter(
+    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
+    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
+) -> "Filter":  # fmt: skip
+    from ledger.desk import Filter
+
+    return Filter(
+        cls or None, code or None, target or None, source or None, operation or None, owner or None, group or None, text or None,
+        ago(since), ago(until),
+    )  # fmt: skip
 
 
 def _moment(told: str | None, sign: int) -> datetime | None:

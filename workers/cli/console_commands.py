@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.asking import agree
 from workers.cli.choosing import By, Why, actor
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.lanes_change import agree
 from workers.cli.output import Json, fail, say, show_json, show_rows
 from workers.cli.wiring import broker_url, changing, listenable, open_ledger, settings
 

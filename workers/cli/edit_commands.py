@@ -8,24 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.choosing import (
-    By,
-    Cls,
-    Code,
-    GroupName,
-    Key,
-    OperationName,
-    OwnerName,
-    Since,
-    SourceName,
-    TargetName,
-    Text,
-    Until,
-    Why,
-    actor,
-    filter_of,
-    read_keys,
-)
+from workers.cli.choosing import By, Key, Why, actor, read_keys, with_conditions
 from workers.cli.exits import Exit
 from workers.cli.job_commands import Patience, Ramp, Rate, StopAbove, Yes, pace_of, preview, start
 from workers.cli.output import Json, fail, say, show_json
@@ -82,16 +65,14 @@ def edit(
         say(f"{key} is changed and goes out again")
 
 
+@with_conditions
 def patch(
+    wanted: "Filter",
     settings_: Annotated[list[str], typer.Option("--set", help="path=value, such as lines[sku=OLD].sku=NEW.")],
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
     dry_run: DryRun = False, yes: Yes = False, ramp: Ramp = "1,10,100,1000", rate_per_s: Rate = 5.0, stop_above: StopAbove = 0.2,
     patience_s: Patience = 900.0, by: By = "", why: Why = "", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Change many rows by one rule and replay them as a job; the first differences and the count are shown before."""
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until)  # fmt: skip
     if not wanted.words():
         fail("give at least one condition (--group, --class, --code ...): a rule changes what it is meant for", Exit.USAGE)
     _read_settings(settings_)

@@ -1,35 +1,20 @@
 """Runs `millrace failures`: the two lists, groups, retry by key or as a job, redirect, drop."""
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.choosing import (
-    By,
-    Cls,
-    Code,
-    GroupName,
-    Key,
-    OperationName,
-    OwnerName,
-    Since,
-    SourceName,
-    TargetName,
-    Text,
-    Until,
-    Why,
-    actor,
-    filter_of,
-    read_keys,
-)
+from workers.cli.choosing import By, Key, TargetName, Why, actor, read_keys, with_conditions
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.job_commands import Patience, Ramp, Rate, StopAbove, Yes, pace_of, preview, start
 from workers.cli.output import Json, Most, fail, say, show_fields, show_json, show_rows, show_table
 from workers.cli.wiring import context, reading, settings
 
 if TYPE_CHECKING:
+    from ledger.desk import Filter
     from ledger.failures import FailureKey
 
 failures = typer.Typer(help="What is parked or retried, and giving it back to work.", epilog=EPILOG, no_args_is_help=True)
@@ -51,17 +36,16 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be
 
 
 @failures.command("list", epilog="Example: millrace failures list --class rejected --owner business")
+@with_conditions
 def list_failures(
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
+    wanted: "Filter",
     overdue: Overdue = False, archived: Archived = False, most: Most = 50, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Show what is parked and waits for a person, newest first, with owner, due time, reason and remedy."""
     import ledger.desk
     from workers.bootstrap import now
 
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until, overdue=overdue, archived=archived)  # fmt: skip
+    wanted = replace(wanted, overdue=overdue, archived=archived)
     with reading() as session:
         rows = ledger.desk.listed(session, settings().fleet.desk, wanted, now(), most)
     columns = {"key": "key", "cls": "class", "code": "code", "where": "where", "what": "what", "owner": "owner"}
@@ -82,18 +66,17 @@ def list_retrying(target: TargetName = None, most: Most = 50, as_json: Json = Fa
 
 
 @failures.command("groups", epilog="Example: millrace failures groups --by cause --by target")
+@with_conditions
 def list_groups(
+    wanted: "Filter",
     by: Annotated[list[Dimension] | None, typer.Option("--by", help="Group by these; cause, target, operation, source.")] = None,
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
     overdue: Overdue = False, archived: Archived = False, most: Most = 50, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Show what is parked in groups that fail alike, the largest first, with the orders and the money they touch."""
     import ledger.desk
     from workers.bootstrap import now
 
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until, overdue=overdue, archived=archived)  # fmt: skip
+    wanted = replace(wanted, overdue=overdue, archived=archived)
     every: tuple[ledger.desk.Dimension, ...] = ("cause", "target", "operation", "source", "owner")
     asked = {one.value for one in by} if by else set(every[:-1])
     chosen = [one for one in every if one in asked]
@@ -139,17 +122,16 @@ def show_failure(key: Key, as_json: Json = False) -> None:
 
 
 @failures.command("retry", epilog="Examples: millrace failures retry d34 e12   millrace failures retry --group 3f0c9a --yes")
+@with_conditions
 def retry_failures(
+    wanted: "Filter",
     keys: Annotated[list[str] | None, typer.Argument(help="e12 an event, d34 a delivery.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that is parked and meets the conditions, as a job.")] = False,
-    cls: Cls = None, code: Code = None, target: TargetName = None, source: SourceName = None, operation: OperationName = None,
-    owner: OwnerName = None, group: GroupName = None, text: Text = None, since: Since = None, until: Until = None,
     overdue: Overdue = False, dry_run: DryRun = False, yes: Yes = False, ramp: Ramp = "1,10,100,1000", rate_per_s: Rate = 5.0,
     stop_above: StopAbove = 0.2, patience_s: Patience = 900.0, by: By = "", why: Why = "", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Give rows back to work with fresh cross-references: named ones at once, all that meet conditions as a job with a ramp."""
-    wanted = filter_of(cls=cls, code=code, target=target, source=source, operation=operation, owner=owner, group=group,
-                       text=text, since=since, until=until, overdue=overdue)  # fmt: skip
+    wanted = replace(wanted, overdue=overdue)
     by_filter = every or bool(wanted.words())
     if bool(keys) == by_filter:
         fail("name rows (d34 e12), or give conditions (--class exhausted, --group ...), or say --all", Exit.USAGE)

@@ -35,7 +35,9 @@ def list_jobs(most: Most = 20, as_json: Json = False) -> None:
     import ledger.jobs
 
     with reading() as session:
-        rows = [(job, ledger.jobs.progress(session, job.id)) for job in ledger.jobs.listed(session, most)]
+        found = ledger.jobs.listed(session, most)
+        progress = ledger.jobs.progress_of(session, [job.id for job in found])
+    rows = [(job, progress[job.id]) for job in found]
     if as_json:
         return show_json([_plain(job, at) for job, at in rows])
     if not rows:

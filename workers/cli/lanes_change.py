@@ -1,12 +1,12 @@
 """Runs `millrace lanes pause|resume|set`: what operators change in a lane, each time with who, why and how it stood before."""
 
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli.asking import Yes, agree
 from workers.cli.exits import Exit
 from workers.cli.lanes_names import By, LaneName, Why, checked_lane, operator
 from workers.cli.lanes_settings import Given, read_given, wanted_values
@@ -17,8 +17,19 @@ from workers.cli.wiring import changing, reading, settings
 if TYPE_CHECKING:
     from config.fleet import Fleet
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Turns = Annotated[int | None, typer.Option(min=1, max=1_000, show_default=False)]
+Rate = Annotated[float | None, typer.Option(min=0.001, help="Requests a second.", show_default=False)]
+Burst = Annotated[int | None, typer.Option(min=1, help="Above the rate.", show_default=False)]
+AtOnce = Annotated[int | None, typer.Option(min=1, help="Requests at once.", show_default=False)]
+Operations = Annotated[list[str] | None, typer.Option(help="Limits of one operation: order.create:rate_per_s=5,concurrency=2.")]
+Shares = Annotated[list[str] | None, typer.Option(help="Part of a domain: orders=60.")]
+Strict = Annotated[bool | None, typer.Option("--strict/--no-strict", help="A lower class only when the higher ones are empty.")]
+AgedAfter = Annotated[
+    str | None, typer.Option(help="Age from which a class is served at least every second turn.", metavar="SPAN")
+]
+Reset = Annotated[bool, typer.Option("--reset", help="Back to the fleet file, then the other options.")]
+Force = Annotated[bool, typer.Option("--force", help="Also above what the fleet file allows.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show before and after.")]
 _ACTS = "workers act on it within two seconds"
 
 
@@ -91,25 +102,19 @@ def resume_lane(
 def set_lane(
     lane: LaneName,
     why: Why,
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Requests a second.", show_default=False)] = None,
-    burst: Annotated[int | None, typer.Option(min=1, help="Above the rate.", show_default=False)] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, help="Requests at once.", show_default=False)] = None,
-    operation: Annotated[
-        list[str] | None, typer.Option(help="Limits of one operation: order.create:rate_per_s=5,concurrency=2.")
-    ] = None,
-    share: Annotated[list[str] | None, typer.Option(help="Part of a domain: orders=60.")] = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    concurrency: AtOnce = None,
+    operation: Operations = None,
+    share: Shares = None,
     high: Turns = None,
     normal: Turns = None,
     low: Turns = None,
-    strict: Annotated[
-        bool | None, typer.Option("--strict/--no-strict", help="A lower class only when the higher ones are empty.")
-    ] = None,
-    aged_after: Annotated[
-        str | None, typer.Option(help="Age from which a class is served at least every second turn.", metavar="SPAN")
-    ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Back to the fleet file, then the other options.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also above what the fleet file allows.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show before and after.")] = False,
+    strict: Strict = None,
+    aged_after: AgedAfter = None,
+    reset: Reset = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
     by: By = None,
     as_json: Json = False,
@@ -129,7 +134,7 @@ def set_lane(
         fail(
             "say what to set: --rate, --burst, --concurrency, --operation, --share, --high, --low, --strict, --reset", Exit.USAGE
         )
-    before, after, values = _compared(fleet, lane, given, reset)
+    before, after, values, expected = _compared(fleet, lane, given, reset)
     over = above_file(fleet, lane, values)
     if over and not force:
         fail(f"the fleet file allows less: {'; '.join(over)}; give --force to go above it all the same", Exit.REFUSED)
@@ -139,8 +144,11 @@ def set_lane(
         _show_change(before, after, as_json)
     agree(yes, f"change {lane}?")
     who = lane_actions.Operator(operator(by), why)
-    with changing(loaded) as session:
-        lane_actions.set_values(session, lane, who, datetime.now(UTC), values)
+    try:
+        with changing(loaded) as session:
+            lane_actions.set_values(session, lane, who, datetime.now(UTC), values, expected)
+    except lane_actions.LaneChangedError as error:
+        fail(f"{error}; nothing was changed: look at the difference again", Exit.REFUSED)
     if as_json:
         return show_json({"lane": lane, "before": before, "after": after, "by": who.by, "why": why})
     return say(f"{lane} is changed by {who.by}: {why}; {_ACTS}")
@@ -148,9 +156,10 @@ def set_lane(
 
 def _compared(
     fleet: "Fleet", lane: str, given: Given, reset: bool
-) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
-    """What is in force before and after, flat, and the values to be put."""
+) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What is in force before and after, flat, the values to be put, and those that they take the place of."""
     from ledger import controls
+    from workers.lane_actions import set_of
     from workers.lane_rules import name_of
     from workers.lane_words import flat
     from workers.maintenance import Windows
@@ -164,7 +173,7 @@ def _compared(
     then = {name: value for name, value in then.items() if value or not name.endswith(f".{lane}")}
     over = Rules(set_now, Windows()).over(fleet)
     try:
-        return flat(over, lane, set_now), flat(over, lane, then), values
+        return flat(over, lane, set_now), flat(over, lane, then), values, set_of(set_now, lane, values)
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         fail(f"this limit cannot be: {reason}", Exit.USAGE)
@@ -177,13 +186,3 @@ def _show_change(before: dict[str, str], after: dict[str, str], as_json: bool) -
     if not changed:
         return say("nothing would change")
     return show_table(["", "before", "after"], [(name, before.get(name, "-"), after.get(name, "-")) for name in changed])
-
-
-def agree(yes: bool, question: str) -> None:
-    """Ask the person; the command ends, code 4, without a yes."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("nothing was changed: say --yes where nobody can be asked", Exit.REFUSED)
-    if not typer.confirm(question, err=True):
-        fail("nothing was changed", Exit.REFUSED)

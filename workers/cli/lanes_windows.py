@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.asking import Yes, agree
 from workers.cli.exits import EPILOG, Exit
-from workers.cli.lanes_change import Yes, agree
 from workers.cli.lanes_names import By, LaneName, Why, checked_lane, operator
 from workers.cli.lanes_table import clock
 from workers.cli.moments import seconds
@@ -76,17 +76,9 @@ def add_window(
         fail(f"{lane} posts to no target: pause it instead (millrace lanes pause)", Exit.USAGE)
     now = datetime.now(UTC)
     new = NewWindow(
-        lane=lane,
-        **read_when(start, weekly, at, zone, now),
-        duration_s=seconds(lasts),
-        announce_s=seconds(announce),
-        drain_s=seconds(drain),
-        canary=canary,
-        ramp_s=seconds(ramp),
-        reason=why,
-        created_by=operator(by),
-        created_at=now,
-    )
+        lane=lane, **read_when(start, weekly, at, zone, now), duration_s=seconds(lasts), announce_s=seconds(announce),
+        drain_s=seconds(drain), canary=canary, ramp_s=seconds(ramp), reason=why, created_by=operator(by), created_at=now,
+    )  # fmt: skip
     window = window_of(new)
     plan = planned(window, now)
     if not plan:

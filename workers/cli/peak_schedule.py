@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from workers.cli.asking import Yes, agree
 from workers.cli.exits import Exit
-from workers.cli.lanes_change import Yes, agree
 from workers.cli.lanes_names import By, Why, operator
 from workers.cli.moments import moment, seconds
 from workers.cli.output import Json, Most, fail, say, show_json

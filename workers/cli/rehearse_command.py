@@ -1,14 +1,13 @@
 """Runs `millrace rehearse`: what a peak would do to this fleet, before it comes."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from workers.cli import rehearse_options as options
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.moments import moment, seconds, span
 from workers.cli.output import Json, fail, say, show_json
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from workers.plan import Rules
     from workers.rehearse.arrivals import Arrival
     from workers.rehearse.erp import Outage
+    from workers.rehearse.figures import Prediction
     from workers.rehearse.service import Service
 
 EXAMPLES = (
@@ -28,36 +28,27 @@ EXAMPLES = (
     "millrace rehearse current --arrivals last-year.csv --lanes deliver.netsuite --from-ledger --plot peak.png   "
     "millrace rehearse black-friday --arrivals flat --rate 40 --for 1h --outage netsuite=20m+10m --workers deliver=3 --json\n\n"
 )
-CURVES = ("flat", "ramp", "flash-sale", "black-friday-day")
-
-Arrivals = Annotated[str, typer.Option(help=f"A CSV file, or a curve: {', '.join(CURVES)}.", metavar="FILE|CURVE",
-                                       show_default=False)]  # fmt: skip
-Many = list[str] | None
 
 
 def rehearse(
-    profile: Annotated[str, typer.Argument(help="A peak profile, or current: what is in force now.", show_default=False)],
-    arrivals: Arrivals,
-    lanes: Annotated[Many, typer.Option(help="Only these lanes; may be repeated.", metavar="LANE")] = None,
-    rate: Annotated[float, typer.Option(help="Of a curve: events a second in normal times.", min=0.0001)] = 1.0,
-    multiplier: Annotated[float, typer.Option(help="Of a curve: how many times that its peak is.", min=0.0001)] = 1.0,
-    lasts: Annotated[str, typer.Option("--for", help="Of a curve: how long.", metavar="SPAN")] = "1h",
-    channel: Annotated[str, typer.Option(help="Of a curve: the source; the first of the fleet file unless given.")] = "",
-    part: Annotated[Many, typer.Option(help="Of a curve: part of express orders and of returns, express=0.2.")] = None,
-    service: Annotated[Path | None, typer.Option(help="A TOML file of service times.", show_default=False)] = None,
-    from_ledger: Annotated[bool, typer.Option("--from-ledger", help="Service times from the newest attempts.")] = False,
-    workers: Annotated[Many, typer.Option(help="Workers of a pool, deliver=3; may be repeated.", metavar="POOL=N")] = None,
-    promise: Annotated[
-        Many, typer.Option(help="A class's promise, high=5m: at its target so soon.", metavar="CLASS=SPAN")
-    ] = None,
-    outage: Annotated[
-        Many, typer.Option(help="A target is down, netsuite=20m+10m: from, length.", metavar="TARGET=SPAN+SPAN")
-    ] = None,
-    begins: Annotated[str, typer.Option("--at", help="When it begins; a file's own dates, else now.", metavar="MOMENT")] = "",
-    longest: Annotated[str, typer.Option(help="Broken off after so long.", metavar="SPAN")] = "7d",
-    seed: Annotated[int, typer.Option(help="Chance; the same seed gives the same figures.")] = 1,
-    plot: Annotated[Path | None, typer.Option(help="Draw it: a .png or .svg file.", show_default=False)] = None,
-    save: Annotated[Path | None, typer.Option("--save-arrivals", help="Write the arrivals as CSV.", show_default=False)] = None,
+    profile: options.Profile,
+    arrivals: options.Arrivals,
+    lanes: options.Lanes = None,
+    rate: options.Rate = 1.0,
+    multiplier: options.Multiplier = 1.0,
+    lasts: options.Lasts = "1h",
+    channel: options.Channel = "",
+    part: options.Parts = None,
+    service: options.ServiceFile = None,
+    from_ledger: options.FromLedger = False,
+    workers: options.Workers = None,
+    promise: options.Promises = None,
+    outage: options.Outages = None,
+    begins: options.Begins = "",
+    longest: options.Longest = "7d",
+    seed: options.Seed = 1,
+    plot: options.Plot = None,
+    save: options.SaveArrivals = None,
     as_json: Json = False,
 ) -> None:
     """Predict a peak: backlog and waits by class, drain time, breached promises, the allowance used and the workers it takes.
@@ -66,7 +57,6 @@ def rehearse(
     nothing is changed. What operators set and the maintenance windows are read from the ledger where there is one.
     """
     from config.settings import load_secrets
-    from workers.cli import rehearse_text
     from workers.rehearse.figures import predict
     from workers.rehearse.scenes import Wish, scene_of
     from workers.rehearse.stage import rehearse as play
@@ -75,30 +65,49 @@ def rehearse(
     loaded = settings()
     fleet = loaded.fleet
     some, dated_s = _arrivals(arrivals, loaded, rate, multiplier, seconds(lasts), channel, part or [], seed)
-    begins_s = dated_s or datetime.now(UTC).timestamp()
-    if begins:
-        begins_s = moment(begins, datetime.now(UTC), UTC).timestamp()
+    begins_s = _beginning(begins, dated_s)
     rules = _rules(loaded, begins_s)
     wish = Wish(begins_s, lanes or (), _counts(workers or []), _outages(outage or [], fleet.targets), seconds(longest), seed)
     times = _service(loaded, service, from_ledger=from_ledger)
     scene = scene_of(fleet, _profile(loaded, profile, rules), rules, load_secrets(), times, wish)
     if save is not None:
-        from workers.rehearse.arrivals import write_arrivals
-
-        write_arrivals(save, some)
+        _save(save, some)
     with _progress(len(some)) as tell:
         told = predict(play(scene, some, tell), _promises(promise or []))
     assumed = times.told([name for name in fleet.targets if f"deliver.{name}" in scene.lanes])
-    if as_json:
-        show_json({"profile": profile, "begins_at": datetime.fromtimestamp(begins_s, UTC), "times": assumed}
-                  | rehearse_text.values(told))  # fmt: skip
-    else:
-        rehearse_text.show(told, assumed)
+    _show(told, assumed, profile, begins_s, as_json=as_json)
     if plot is not None:
-        from workers.cli.rehearse_plot import draw
+        _draw(f"Rehearsal of {profile} with {arrivals}", told, plot)
 
-        draw(f"Rehearsal of {profile} with {arrivals}", told, plot)
-        say(f"{plot}: {told.arrivals} arrivals over {span(told.lasts_s)}")
+
+def _beginning(begins: str, dated_s: float | None) -> float:
+    """When it begins, in seconds since 1970: as told, else the file's own date, else now."""
+    now = datetime.now(UTC)
+    return moment(begins, now, UTC).timestamp() if begins else dated_s or now.timestamp()
+
+
+def _save(path: Path, some: Sequence["Arrival"]) -> None:
+    from workers.rehearse.arrivals import write_arrivals
+
+    write_arrivals(path, some)
+
+
+def _show(
+    told: "Prediction", assumed: Mapping[str, Mapping[str, float]], profile: str, begins_s: float, *, as_json: bool
+) -> None:
+    from workers.cli import rehearse_text
+
+    if not as_json:
+        return rehearse_text.show(told, assumed)
+    given = {"profile": profile, "begins_at": datetime.fromtimestamp(begins_s, UTC), "times": assumed}
+    return show_json(given | rehearse_text.values(told))
+
+
+def _draw(title: str, told: "Prediction", plot: Path) -> None:
+    from workers.cli.rehearse_plot import draw
+
+    draw(title, told, plot)
+    say(f"{plot}: {told.arrivals} arrivals over {span(told.lasts_s)}")
 
 
 def _drawable(plot: Path | None) -> None:
@@ -121,10 +130,10 @@ def _arrivals(
     from workers.rehearse.curves import DEFAULT_SHAPES, Curve, arrivals_of
 
     sources = loaded.fleet.sources
-    if told not in CURVES:
+    if told not in options.CURVES:
         path = Path(told)
         if not path.is_file():
-            fail(f"--arrivals {told}: neither a file nor a curve ({', '.join(CURVES)})", Exit.USAGE)
+            fail(f"--arrivals {told}: neither a file nor a curve ({', '.join(options.CURVES)})", Exit.USAGE)
         return read_arrivals(path, sources)
     source = channel or next(iter(sources))
     if source not in sources:

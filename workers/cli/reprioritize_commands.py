@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from workers.cli.asking import agree
 from workers.cli.choosing import By, Why, actor, ago, ahead
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.output import Json, Most, RowId, fail, say, show_json, show_rows, show_table
@@ -80,7 +81,7 @@ def reprioritize_rows(
             if not counted.rows:
                 _nothing(as_json)
                 return
-            _agree(yes, f"move {counted.rows} rows to {cls}?")
+            agree(yes, f"move {counted.rows} rows to {cls}?", nothing="nothing was moved", look_at="count")
             move_id = move(tools, wanted, goal, who, _progress(counted.rows))
         except MoveRefusedError as error:
             fail(str(error), Exit.REFUSED)
@@ -176,15 +177,6 @@ def _nothing(as_json: bool) -> None:
     if as_json:
         return show_json({"move": None, "moved": 0})
     return say("nothing that is queued meets this and is of another class")
-
-
-def _agree(yes: bool, question: str) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("nothing was moved: look at the count, then say --yes", Exit.REFUSED)
-    if not typer.confirm(question, err=True):
-        fail("nothing was moved", Exit.REFUSED)
 
 
 def _progress(of: int | None) -> Callable[[int], None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli.asking import agree
 from workers.cli.choosing import By, Why, actor
 from workers.cli.exits import EPILOG, Exit
 from workers.cli.output import Json, Most, RowId, fail, say, show_fields, show_json, show_rows, show_table
@@ -88,7 +89,7 @@ def run_book(
         lacking = [one for one in checks if not one.ok]
         if lacking and not anyway:
             fail(f"{'; '.join(f'{one.what}: {one.seen}' for one in lacking)}; nothing was done (--anyway does it)", Exit.REFUSED)
-        _agree(yes, f"run {name}?")
+        agree(yes, f"run {name}?", nothing="nothing was done", look_at="plan")
         made = run(desk, book, given, wait_s, say, anyway=anyway)
     _show_run(made, as_json)
     if made.state != "done":
@@ -113,7 +114,7 @@ def undo_run(
         if not as_json:
             for step in reversed([one for one in made.steps if one["state"] in ("done", "doing")]):
                 say(f"takes back: {step['says']}")
-        _agree(yes, f"undo run {run_id} of {made.name}?")
+        agree(yes, f"undo run {run_id} of {made.name}?", nothing="nothing was done", look_at="plan")
         undone = undo(desk, run_id, say, anyway=anyway)
     if as_json:
         _show_run(undone, as_json)
@@ -233,12 +234,3 @@ def _described(book: "Runbook") -> dict[str, Any]:
         "parameters": [asdict(parameter) for parameter in book.parameters],
         "page": _PAGE.format(book.name),
     }
-
-
-def _agree(yes: bool, question: str) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("nothing was done: look at the plan, then say --yes", Exit.REFUSED)
-    if not typer.confirm(question, err=True):
-        fail("nothing was done", Exit.REFUSED)

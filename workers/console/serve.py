@@ -3,13 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.embed import Server
+from granian.constants import Interfaces
 
 from config.nearest import ConfigError
 from config.settings import Secrets, Settings
@@ -18,18 +14,11 @@ from workers.bootstrap import build_context, close_context
 from workers.console.app import ALL_PAGES, Console, build_console
 from workers.console.desk import Desk
 from workers.console.users import Users, read_users
+from workers.granian_server import Bounds, embedded
 
 STOP_WITHIN_S = 3.0
 LOOK_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the server allows any connection, before it is known who it is."""
-
-    most_connections: int = 512
-    header_time_s: float = 10.0
-    header_bytes: int = 65_536
+BOUNDS = Bounds(512)
 
 
 def serve_console(settings: Settings, secrets: Secrets, host: str, port: int, ready: Callable[[], None]) -> None:
@@ -66,12 +55,12 @@ async def _until_signal(console: Console, host: str, port: int, ready: Callable[
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await served(console, host, port, stop, ready, Bounds())
+    await served(console, host, port, stop, ready, BOUNDS)
 
 
 async def served(console: Console, host: str, port: int, stop: asyncio.Event, ready: Callable[[], None], bounds: Bounds) -> None:
     """Serve until ``stop``; ``ready`` is called once the port is open. The console is closed afterwards."""
-    server = _server(console, host, port, bounds)
+    server = embedded(console.application, Interfaces.ASGINL, host, port, bounds)
     serving = asyncio.ensure_future(server.serve())
     if await _listens(host, port, serving):
         ready()
@@ -96,19 +85,3 @@ async def _listens(host: str, port: int, serving: "asyncio.Future[None]") -> boo
             writer.close()
             return True
     return False
-
-
-def _server(console: Console, host: str, port: int, bounds: Bounds) -> Server:
-    return Server(
-        console.application,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=bounds.most_connections,
-        backpressure=bounds.most_connections,
-        http1_settings=HTTP1Settings(header_read_timeout=int(bounds.header_time_s * 1_000), max_buffer_size=bounds.header_bytes),
-        log_enabled=False,
-        log_level=LogLevels.warning,
-    )

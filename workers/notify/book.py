@@ -64,12 +64,12 @@ def ended_in_silence(book: Iterable[Alert], now: datetime) -> list[Alert]:
     return [
         replace(alert, told="resolved", told_at=now)
         for alert in book
-        if alert.state == "resolved" and alert.told == "firing" and _quiet(alert, now)
+        if alert.over and alert.told == "firing" and _quiet(alert, now)
     ]
 
 
 def _seen(alert: Alert | None, sighting: Sighting, now: datetime, origin: str) -> Alert:
-    if alert is None or alert.state == "resolved":
+    if alert is None or alert.over:
         quiet = alert.quiet_until if alert else None
         alert = Alert(
             sighting.fingerprint, sighting.name, sighting.severity, sighting.labels, sighting.summary, sighting.runbook,
@@ -97,7 +97,7 @@ def _missed(alert: Alert, now: datetime, clear_after_s: float) -> Alert:
 def _due(alert: Alert, now: datetime, manners: Manners) -> bool:
     if _quiet(alert, now):
         return False
-    if alert.state == "resolved":
+    if alert.over:
         return alert.told == "firing"
     if alert.state != "firing" or alert.acked_at is not None or alert.fired_at is None:
         return False

@@ -26,6 +26,8 @@ EVERY_S = 5.0
 CLEAN_EVERY = 720
 """Rounds between looks for what can be forgotten: about an hour."""
 SEND_WITHIN_S = 60.0
+SENDING_S = 10.0
+"""Time of a round after which no more is sent in it: places that hang must not keep the next look waiting."""
 MOST_SENT = 20
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 900.0
 GIVE_UP_AFTER = timedelta(days=1)
@@ -64,7 +66,7 @@ class Notifier:
         while not stop.is_set():
             try:
                 self.round()
-                self._away.answers(self._now())
+                self._tell_of_the_return()
             except LedgerUnavailable as error:
                 emit(Name.ALERT_LOOK_FAILED, error=error)
                 self._ask_the_ledger()
@@ -112,12 +114,18 @@ class Notifier:
 
     def send(self, now: datetime) -> None:
         """Send what is due; what was not taken waits longer each time, for a day."""
-        with self._ledger.write() as session:
-            taken = ledger.notices.take(session, now, SEND_WITHIN_S, MOST_SENT)
-        for notice in taken:
-            why = self._sent(notice)
+        ends = time.monotonic() + SENDING_S
+        for _ in range(MOST_SENT):
+            # One by one: what waits behind a place that hangs must not be held by us when its time to be sent is over.
             with self._ledger.write() as session:
-                _note(session, notice, why, self._now())
+                taken = ledger.notices.take(session, now, SEND_WITHIN_S, 1)
+            for notice in taken:
+                why = self._sent(notice)
+                with self._ledger.write() as session:
+                    _note(session, notice, why, self._now())
+            if not taken or time.monotonic() >= ends:
+                return
+            now = self._now()
 
     def _settle(self, session: Session, known: Mapping[str, Alert], after: Mapping[str, Alert], now: datetime) -> None:
         """Write what changed and what is to be told, in one transaction."""
@@ -136,7 +144,19 @@ class Notifier:
         destination = self._destinations.by_name.get(notice.destination)
         if destination is None:
             return "this destination is not configured any more"
-        return destination.send(notice)
+        try:
+            return destination.send(notice)
+        except Exception as error:  # noqa: BLE001  one notice that cannot be sent must not keep the others from going
+            return f"it could not be sent ({type(error).__name__})"
+
+    def _tell_of_the_return(self) -> None:
+        """The ledger answers: who was told that it is away hears of its return, by notices that wait until they are taken."""
+        ended = self._away.ended(self._now())
+        if ended:
+            with self._ledger.write() as session:
+                for name, body in ended.items():
+                    ledger.notices.add(session, name, uuid4().hex, body, self._now())
+        self._away.forget()
 
     def _clean(self, now: datetime) -> None:
         with self._ledger.write() as session:
@@ -159,23 +179,27 @@ class _LedgerAway:
         if self._since is None:
             self._since = (now, clock_s)
         if clock_s - self._since[1] >= LEDGER_AWAY_AFTER_S:
-            self._tell("firing", now)
+            self._tell(now)
 
-    def answers(self, now: datetime) -> None:
-        """The ledger answered."""
-        if self._since is not None and self._told:
-            self._told.clear()
-            self._tell("resolved", now)
+    def ended(self, now: datetime) -> dict[str, dict[str, object]]:
+        """What is to be told now that the ledger answers, by destination; nothing where nothing was told."""
+        return dict.fromkeys(sorted(self._told), self._body("resolved", now)) if self._told else {}
+
+    def forget(self) -> None:
+        """It is over, and its end is in the ledger."""
         self._since = None
         self._told.clear()
 
-    def _tell(self, state: str, now: datetime) -> None:
+    def _body(self, state: str, now: datetime) -> dict[str, object]:
         since = self._since[0] if self._since else now
         away, ended = LEDGER_AWAY, now if state == "resolved" else None
         alert = Alert(
             away.fingerprint, away.name, away.severity, {}, away.summary, away.runbook, book.OWN, state, since, now, since, ended
         )  # fmt: skip
-        body = body_of(book.Group(alert.name, state, (alert,)), self._installation, now)
+        return body_of(book.Group(alert.name, state, (alert,)), self._installation, now)
+
+    def _tell(self, now: datetime) -> None:
+        body = self._body("firing", now)
         for name, destination in self._destinations.by_name.items():
             if name not in self._told and not destination.send(Notice(0, name, uuid4().hex, body, 1, now)):
                 self._told.add(name)

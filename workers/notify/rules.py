@@ -1,33 +1,40 @@
-"""Runs the few alerts that need no Prometheus: bounds on the very figures that the relay shows to it, under the same names.
+"""Runs the few alerts that need no Prometheus (rules.toml): bounds on the figures that the relay shows to it, by the same names.
 
 Each has its twin in deploy/prometheus/rules; a test compares severity, time, runbook and bound.
 """
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from telemetry.gauges import Reading
 
 PAGE, TICKET = "page", "ticket"
-RUNBOOKS = "docs/runbooks"
+RULES_FILE = Path(__file__).with_name("rules.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(BaseModel):
     """An alert where a figure is above ``above`` for ``for_s`` seconds; ``where`` are labels it must have. ``bound`` names
     the key of `[service_levels]` that takes the place of ``above``. ``says`` is filled with the labels and the value.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     name: str
-    severity: str
+    severity: Literal["page", "ticket"]
     metric: str
     above: float
     for_s: float
     runbook: str
     says: str
-    where: Mapping[str, str] = field(default_factory=dict)
+    where: dict[str, str] = {}
     bound: str = ""
 
 
@@ -48,51 +55,22 @@ class Sighting:
         return fingerprint_of(self.name, self.labels)
 
 
-def _runbook(name: str) -> str:
-    return f"{RUNBOOKS}/{name}.md"
-
-
-RULES: tuple[Rule, ...] = (
-    Rule("MillraceServiceLevelBurning", PAGE, "millrace_service_level_burn", 1, 0, _runbook("queue-backlog"),
-         "{flow}: promises are missed so fast that the budget is spent within days", {"pace": "fast"}),
-    Rule("MillraceServiceLevelSlowlyBurning", TICKET, "millrace_service_level_burn", 1, 0, _runbook("queue-backlog"),
-         "{flow}: more promises were missed in three days than the objective allows", {"pace": "slow"}),
-    Rule("MillraceUrgentBacklogOld", PAGE, "millrace_backlog_oldest_age_seconds", 300, 120, _runbook("queue-backlog"),
-         "{family}, class high: the oldest has waited {value:.0f} s", {"class": "high"}, "urgent_backlog_s"),
-    Rule("MillraceBacklogOld", TICKET, "millrace_backlog_oldest_age_seconds", 7_200, 300, _runbook("queue-backlog"),
-         "{family}, class {class}, {state}: the oldest has waited {value:.0f} s", {}, "longest_backlog_s"),
-    Rule("MillraceLanePaused", TICKET, "millrace_lane_held_by_hand", 0, 1_800, _runbook("queue-backlog"),
-         "{family} has been paused by hand for half an hour: {why}"),
-    Rule("MillraceBreakerOpen", PAGE, "millrace_lane_breaker_state", 1, 600, _runbook("failover-routing"),
-         "{target}, {operation}: the breaker has been open for ten minutes"),
-    Rule("MillraceTargetThrottles", TICKET, "millrace_lane_throttled_share", 0.2, 600, _runbook("api-throttling"),
-         "{target} refuses {value:.0%} of the requests for its limits"),
-    Rule("MillraceLimiterOnFallback", TICKET, "millrace_limiter_unshared", 0, 60, _runbook("api-throttling"),
-         "the shared limiter is out of reach: workers keep to their safe shares"),
-    Rule("MillraceDeadLetters", TICKET, "millrace_dead_letters_recent", 0, 0, _runbook("poison-flood"),
-         "{value:.0f} messages were dead-lettered within an hour"),
-    Rule("MillracePoisonFlood", PAGE, "millrace_poison_recent", 4, 0, _runbook("poison-flood"),
-         "{value:.0f} rows were parked as poison within ten minutes"),
-    Rule("MillraceUncertainOutcomes", TICKET, "millrace_uncertain_oldest_age_seconds", 900, 0, _runbook("order-recovery"),
-         "{target}: an effect has been in doubt for {value:.0f} s"),
-    Rule("MillraceExceptionsOverdue", TICKET, "millrace_exceptions_overdue", 0, 300, _runbook("order-recovery"),
-         "{owner}: {value:.0f} exceptions are past their due time"),
-    Rule("MillraceOutboxUnsent", PAGE, "millrace_outbox_oldest_age_seconds", 60, 120, _runbook("broker-alarm"),
-         "rows have waited {value:.0f} s for the broker to take their message"),
-    Rule("MillraceBrokerAlarm", PAGE, "millrace_broker_alarm", 0, 60, _runbook("broker-alarm"),
-         "the broker takes no messages: {why}"),
-    Rule("MillraceAuditChainBroken", PAGE, "millrace_audit_chain_broken", 0, 0, "docs/alerts.md",
-         "the chain of operators' deeds does not verify"),
-)  # fmt: skip
 LEDGER_AWAY = Sighting(
     "MillraceLedgerAway",
     PAGE,
     {},
     "the ledger has not answered for a minute: nothing is accepted",
-    _runbook("replay-after-outage"),
+    "docs/runbooks/replay-after-outage.md",
     60,
 )
 """Seen by the notifier itself, for no figure can be read then."""
+
+
+@cache
+def load_rules() -> tuple[Rule, ...]:
+    """The rules of the file beside this one."""
+    table = tomllib.loads(RULES_FILE.read_text(encoding="utf-8"))
+    return tuple(Rule.model_validate(row) for row in table["rules"])
 
 
 def sightings(readings: Iterable[Reading], bounds: Mapping[str, float]) -> list[Sighting]:
@@ -102,7 +80,7 @@ def sightings(readings: Iterable[Reading], bounds: Mapping[str, float]) -> list[
         by_metric.setdefault(reading.metric, []).append(reading)
     return [
         _sighted(rule, reading)
-        for rule in RULES
+        for rule in load_rules()
         for reading in by_metric.get(rule.metric, ())
         if reading.value > bounds.get(rule.bound, rule.above)
         and all(reading.labels.get(label) == value for label, value in rule.where.items())

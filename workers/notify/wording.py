@@ -35,7 +35,8 @@ def headline(body: Mapping[str, Any]) -> str:
     word = {"alert.firing": "FIRING", "alert.resolved": "RESOLVED"}.get(str(body["type"]), "TEST")
     first = ", ".join(dict(data["alerts"][0]["labels"]).values()) if data["alerts"] else ""
     more = f" and {data['count'] - 1} more" if data["count"] > 1 else ""
-    return f"{word} {data['name']}{f': {first}' if first else ''}{more}"
+    # What others tell of may have lines: a letter's subject has one.
+    return " ".join(f"{word} {data['name']}{f': {first}' if first else ''}{more}".split())
 
 
 def letter(body: Mapping[str, Any]) -> str:

@@ -6,6 +6,6 @@ publishes; what the broker confirmed `tasks/marking.py` notes. Only the commit i
 """
 
 from workers.receiver.doors import Door, Intake, classify_by, doors_of
-from workers.receiver.server import Bounds, serve
+from workers.receiver.server import serve
 
 __all__ = ["Bounds", "Door", "Intake", "classify_by", "doors_of", "serve"]

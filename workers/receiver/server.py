@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.embed import Server
+from granian.constants import Interfaces
 
 from tasks.marking import Marking
 from telemetry import Name, emit
+from workers.granian_server import Bounds, embedded
 from workers.receiver.announcer import Announcer
 from workers.receiver.app import Application
 from workers.receiver.committer import Committer
@@ -24,23 +22,13 @@ CONFIRM_WITHIN_S = 3.0
 MARK_WITHIN_S = 3.0
 STOP_WITHIN_S = 2.0
 _SWITCH_S = 0.0005
+BOUNDS = Bounds(1_024)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the server allows any connection, before a source is known."""
-
-    most_connections: int = 1_024
-    header_time_s: float = 10.0
-    header_bytes: int = 65_536
-
-
-def serve(
-    intake: Intake, *, host: str, port: int, bounds: Bounds | None = None, ready: Callable[[], None] = lambda: None
-) -> None:
+def serve(intake: Intake, *, host: str, port: int, bounds: Bounds = BOUNDS, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` is called once the port is open. Raises OSError if it cannot be."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(intake, host, port, bounds or Bounds(), ready))
+        runner.run(_serve(intake, host, port, bounds, ready))
 
 
 async def _serve(intake: Intake, host: str, port: int, bounds: Bounds, ready: Callable[[], None]) -> None:
@@ -51,7 +39,7 @@ async def _serve(intake: Intake, host: str, port: int, bounds: Bounds, ready: Ca
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     parts = _Parts.of(intake, loop)
-    server = _server(parts.application, host, port, bounds)
+    server = embedded(parts.application, Interfaces.RSGI, host, port, bounds)
     parts.start()
     serving = asyncio.ensure_future(server.serve())
     loop.call_soon(ready)
@@ -93,19 +81,3 @@ class _Parts:
         self.committer.close()
         await self.announcer.close(CONFIRM_WITHIN_S)
         self.marking.close(MARK_WITHIN_S)
-
-
-def _server(application: Application, host: str, port: int, bounds: Bounds) -> Server:
-    return Server(
-        application,
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=bounds.most_connections,
-        backpressure=bounds.most_connections,
-        http1_settings=HTTP1Settings(header_read_timeout=int(bounds.header_time_s * 1000), max_buffer_size=bounds.header_bytes),
-        log_enabled=False,
-        log_level=LogLevels.warning,
-    )

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import ledger.outcomes
+from adapters.throttle.base import OutOfReachError
 from ledger import controls
 from workers import lane_rules
 from workers.lanes import LaneView
 from workers.runbooks import looking
-from workers.runbooks.base import Check, Desk, Parameter, Step, Words, number
+from workers.runbooks.base import Check, Desk, Parameter, RunbookRefusedError, Step, Words, number
 from workers.runbooks.lane_steps import SetLane
 
 REFUSED_PART = 0.05
@@ -89,6 +90,9 @@ def _taken_per_s(desk: Desk, lane: str) -> float:
     view = desk.lane(lane)
     if view.limit is None or view.target is None:
         return SLOWEST_PER_S
-    samples = [one for one in desk.lookout.samples(view.target, view.limit, 60.0) if one.answered]
+    try:
+        samples = [one for one in desk.lookout.samples(view.target, view.limit, 60.0) if one.answered]
+    except OutOfReachError:
+        raise RunbookRefusedError(f"the limiter of {lane} cannot be read: give --with rate=") from None
     taken = sum(one.answered - one.throttled for one in samples)
     return taken / len(samples) if samples else SLOWEST_PER_S

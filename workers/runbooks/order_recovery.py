@@ -40,7 +40,7 @@ class OrderRecovery:
         keys = [f"e{e.id}" for e in story.events if e.state == "parked"]
         keys += [f"d{d.id}" for d in story.deliveries if d.state == "parked"]
         steps: list[Step] = [Retry(keys)] if keys else []
-        moved = move_of(desk, Filter(keys=_keys(story)), "high")
+        moved = move_of(desk, Filter(source=story.documents[0].source, keys=_keys(story)), "high")
         steps += [moved] if moved else []
         if not steps:
             raise RunbookRefusedError("nothing of it is parked or queued; see millrace documents trace")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 
 import ledger.desk
@@ -20,7 +20,6 @@ from tasks.replay import retry
 from tasks.reprioritize import MoveRefusedError, move, preview, undo
 from workers.runbooks.base import Desk, RunbookRefusedError, Words
 
-MOST_KEYS = 1_000
 BATCH = 200
 STANDING: tuple[tuple[RowStage, str], ...] = (
     ("delivery", "ready"), ("delivery", "queued"), ("delivery", "retrying"), ("delivery", "deferred"),
@@ -177,10 +176,9 @@ class Redirect:
                     rows = ledger.standing_rows.batch(session, wanted, place, "", (after, until), BATCH, lock=False)
                     found += [row.id for row in rows]
                     full, after = len(rows) == BATCH, rows[-1].id if rows else after
-            parked = ledger.desk.listed(
-                session, desk.context.fleet.desk, CaseFilter(target=self.target, cls="exhausted"), desk.now(), MOST_KEYS
-            )
-        found += [case.key.id for case in parked if case.key.stage == "delivery"]
+            wanted_cases = CaseFilter(target=self.target, cls="exhausted")
+            parked = ledger.desk.keys_of(session, desk.context.fleet.desk, wanted_cases, desk.now())
+        found += [key.id for key in parked if key.stage == "delivery"]
         return [FailureKey("delivery", row_id) for row_id in sorted(found)]
 
 
@@ -206,17 +204,21 @@ class Assign:
     def do(self, desk: Desk) -> Words:
         """Assign them."""
         due_at = desk.now() + timedelta(seconds=self.due_s)
-        met = case_desk.assign(desk.context, self._keys(desk), self.owner, due_at, desk.actor)
+        met = self._all(desk, self._keys(desk), self.owner, due_at)
         return {"keys": [str(key) for key in met]}
 
     def undo(self, desk: Desk, memo: Words) -> str:
         """Give them back to whom the rules say."""
         keys = [FailureKey.read(key) for key in memo.get("keys", [])]
-        back = case_desk.assign(desk.context, keys, None, None, desk.actor) if keys else []
+        back = self._all(desk, keys, None, None)
         return f"{len(back)} cases belong to whom the fleet file says again"
 
     def _keys(self, desk: Desk) -> list[FailureKey]:
         with desk.context.ledger.read() as session:
-            wanted = CaseFilter(group=self.group)
-            rows = ledger.desk.listed(session, desk.context.fleet.desk, wanted, desk.now(), MOST_KEYS)
-        return [row.key for row in rows]
+            return ledger.desk.keys_of(session, desk.context.fleet.desk, CaseFilter(group=self.group), desk.now())
+
+    def _all(self, desk: Desk, keys: Sequence[FailureKey], owner: str | None, due_at: datetime | None) -> list[FailureKey]:
+        met: list[FailureKey] = []
+        for start in range(0, len(keys), BATCH):
+            met += case_desk.assign(desk.context, keys[start : start + BATCH], owner, due_at, desk.actor)
+        return met

@@ -57,17 +57,21 @@ def run(desk: Desk, book: Runbook, given: Mapping[str, str], wait_s: float, tell
     since = desk.now()
     for number, step in enumerate(steps):
         tell(f"{number + 1} of {len(steps)}: {step.says}")
-        _note_step(desk, run_id, kept, number, state="doing")
+        if not _note_own(desk, run_id, kept, number, state="doing"):
+            raise RunbookRefusedError(f"run {run_id} is taken back by now: step {number + 1} and what follows was not done")
         try:
             memo = step.do(mine)
         except Exception as error:
-            _note_step(desk, run_id, kept, number, state="left", told=str(error) or type(error).__name__)
+            _note_own(desk, run_id, kept, number, state="left", told=str(error) or type(error).__name__)
             _end(desk, run_id, "failed")
             if isinstance(error, RunbookRefusedError):
                 told = f"step {number + 1} was refused: {error}; millrace runbook undo {run_id} takes the steps before it back"
                 raise RunbookRefusedError(told) from error
             raise
-        _note_step(desk, run_id, kept, number, state="done", memo=dict(memo))
+        if not _note_own(desk, run_id, kept, number, state="done", memo=dict(memo)):
+            # Who took the run back saw this step begun and not what it did.
+            told = step.undo(mine, memo)
+            raise RunbookRefusedError(f"run {run_id} was taken back while step {number + 1} was under way, which is too: {told}")
     return _verified(mine, book, given, run_id, kept, since, wait_s, tell)
 
 
@@ -79,7 +83,10 @@ def undo(desk: Desk, run_id: int, tell: Tell, *, anyway: bool = False) -> Run:
     lacking = [check for check in find_book(made.name).may_undo(desk, made.given) if not check.ok]
     if lacking and not anyway:
         raise RunbookRefusedError("; ".join(f"{check.what}: {check.seen}" for check in lacking))
-    kept = [dict(step) for step in made.steps]
+    with desk.context.ledger.write() as session:
+        if not ledger.runbooks.take_back(session, run_id):
+            raise RunbookRefusedError(f"run {run_id} is undone already")
+    kept = [dict(step) for step in find_run(desk, run_id).steps]
     mine = replace(desk, actor=Actor(desk.actor.by, f"{desk.actor.why} (undoing run {run_id})", desk.actor.role))
     for number in reversed(range(len(kept))):
         if kept[number]["state"] in ("done", "doing"):
@@ -120,6 +127,13 @@ def _begin(desk: Desk, book: Runbook, given: Mapping[str, str], kept: Sequence[W
     return run_id
 
 
+def _note_own(desk: Desk, run_id: int, kept: list[dict[str, Any]], number: int, **values: object) -> bool:
+    """Note a step of the run that is under way here; False if somebody takes it back meanwhile."""
+    kept[number] |= values
+    with desk.context.ledger.write() as session:
+        return ledger.runbooks.note_running(session, run_id, steps=kept)
+
+
 def _note_step(desk: Desk, run_id: int, kept: list[dict[str, Any]], number: int, **values: object) -> None:
     kept[number] |= values
     with desk.context.ledger.write() as session:
@@ -129,7 +143,7 @@ def _note_step(desk: Desk, run_id: int, kept: list[dict[str, Any]], number: int,
 def _end(desk: Desk, run_id: int, state: str, checks: Sequence[Check] = ()) -> None:
     with desk.context.ledger.write() as session:
         seen = [asdict(check) for check in checks]
-        ledger.runbooks.note(session, run_id, state=state, checks=seen, ended_at=desk.now())
+        ledger.runbooks.note_running(session, run_id, state=state, checks=seen, ended_at=desk.now())
 
 
 def _verified(

@@ -244,6 +244,24 @@ def test_another_limit_acts_on_the_next_call_and_forgets_nothing(make: Make, clo
     denied(throttle.acquire())
 
 
+def test_where_nothing_bounds_how_many_go_at_once_a_bound_put_in_force_for_a_while_holds_and_goes_again(
+    make: Make, clock: Clock
+) -> None:
+    throttle = make(Limit(rate_per_s=100, burst=20), clock)
+    granted(throttle.acquire())
+    clock.pass_(300)
+
+    throttle.adjust(Limit(rate_per_s=100, burst=20, concurrency=1))
+    canary = granted(throttle.acquire(Ask(1, scale=0.1)))
+    assert denied(throttle.acquire(Ask(1, scale=0.1))).reason == "concurrency"
+    throttle.release(canary)
+    throttle.release(granted(throttle.acquire(Ask(1, scale=0.1))))
+    throttle.adjust(Limit(rate_per_s=100, burst=20))
+    clock.pass_(10)
+
+    assert len([granted(throttle.acquire()) for _ in range(5)]) == 5
+
+
 def test_the_lane_shows_its_limit_what_is_in_use_and_what_it_saw(make: Make, clock: Clock) -> None:
     limit = Limit(rate_per_s=10, burst=5, concurrency=4, windows=(Window(100, 60.0),), budgets=(Budget(50),))
     throttle = make(limit, clock)

@@ -55,6 +55,19 @@ def test_a_notice_is_mailed_over_tls_to_everybody_with_what_to_do(server: MailSe
     assert "millrace alerts ack 0123456789abcdef" in text
 
 
+def test_a_label_of_several_lines_leaves_the_subject_one_line(server: MailServer) -> None:
+    told = a_notice()
+    told.body["data"]["alerts"][0]["labels"]["family"] = "orders\r\nBcc: somebody@example.com"  # type: ignore[index]  # plain data
+
+    said = to(server).send(told)
+
+    ((envelope, letter),) = server.box.mails
+    assert said == ""
+    assert str(letter["Subject"]).endswith(": orders Bcc: somebody@example.com")
+    assert letter["Bcc"] is None
+    assert envelope.rcpt_tos == list(TO)
+
+
 @pytest.mark.parametrize("trouble", ["login", "certificate", "plain", "nobody", "message"])
 def test_what_a_mail_server_does_not_take_is_told_without_secrets_or_addresses(
     server: MailServer, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch

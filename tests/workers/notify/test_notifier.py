@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,18 +13,21 @@ import ledger.alerts
 import ledger.notices
 from ledger import migrate
 from ledger.alerts import Alert
+from ledger.notices import Notice
 from ledger.session import Ledger
 from ledger.watch_schema import notices
 from telemetry.gauges import Reading
 from tests.documents import at
-from tests.workers.notify.places import Hook, web_hook
+from tests.workers.notify.places import Hook, mail_server, web_hook
 from workers.notify import notifier as module
 from workers.notify.book import Manners
-from workers.notify.destinations import Destinations
+from workers.notify.destinations import Destination, Destinations
 from workers.notify.inbox import Told
+from workers.notify.mail import MailDestination, Server
 from workers.notify.notifier import Notifier
 from workers.notify.rules import PAGE, Sighting
 from workers.notify.webhook import WebhookDestination
+from workers.notify.wording import trial_body
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SEEN = Reading("millrace_dead_letters_recent", 3)
@@ -41,10 +45,11 @@ class Watched:
     def now(self) -> datetime:
         return at(self.seconds)
 
-    def notifier(self) -> Notifier:
+    def notifier(self, place: Destination | None = None) -> Notifier:
         """A new one, as after a restart or beside another."""
+        place = place or WebhookDestination(self.hook.url, SECRET)
         return Notifier(
-            self.ledger, lambda: self.readings, Destinations({"webhook-1": WebhookDestination(self.hook.url, SECRET)}),
+            self.ledger, lambda: self.readings, Destinations({"webhook-1": place}),
             promises=(), bounds={}, installation="test", manners=Manners(), now=self.now,
         )  # fmt: skip
 
@@ -152,6 +157,53 @@ def test_a_sender_that_dies_leaves_its_notice_to_the_next(watched: Watched) -> N
     assert watched.types == ["firing"]
 
 
+def test_what_waits_behind_a_place_that_hangs_goes_by_another_relay_and_once(watched: Watched) -> None:
+    """The first relay is kept by its first notice for longer than a notice may be held."""
+    hangs, goes_on = threading.Event(), threading.Event()
+    sent: list[str] = []
+
+    class Slow:
+        def send(self, notice: Notice) -> str:
+            sent.append(notice.key)
+            hangs.set()
+            assert goes_on.wait(30)
+            return ""
+
+    class Quick:
+        def send(self, notice: Notice) -> str:
+            sent.append(notice.key)
+            return ""
+
+    with watched.ledger.write() as session:
+        for key in ("a", "b", "c"):
+            ledger.notices.add(session, "webhook-1", key * 32, {"type": "alert.firing"}, at(0))
+    first = threading.Thread(target=watched.notifier(Slow()).send, args=(at(0),))
+    first.start()
+    assert hangs.wait(30)
+    watched.seconds = 59
+    watched.notifier(Quick()).send(at(59))
+    goes_on.set()
+    first.join(30)
+
+    assert [key[0] for key in sent] == ["a", "b", "c"]
+    assert [row.state for row in watched.rows()] == ["sent"] * 3
+
+
+def test_a_notice_that_no_place_can_take_keeps_no_other_from_going(watched: Watched, tmp_path: Path) -> None:
+    with mail_server(tmp_path, tls=False) as server:
+        place = MailDestination(
+            Server("127.0.0.1", server.port, whole=False), "millrace@example.com", ["ann@example.com"], "test"
+        )
+        with watched.ledger.write() as session:
+            ledger.notices.add(session, "webhook-1", "a" * 32, {"type": "of a release that is not known here"}, at(0))
+            ledger.notices.add(session, "webhook-1", "b" * 32, trial_body("test", at(0)), at(0))
+
+        watched.notifier(place).round()
+
+    assert [str(letter["Subject"]) for _, letter in server.box.mails] == ["[millrace test] TEST MillraceTest"]
+    assert [(row.state, row.told) for row in watched.rows()] == [("waiting", "it could not be sent (KeyError)"), ("sent", "")]
+
+
 def test_what_an_operator_took_is_told_no_more(watched: Watched) -> None:
     watched.readings = (SEEN,)
     watched.round_at(0)
@@ -206,11 +258,19 @@ def test_a_ledger_that_is_away_is_told_straight_once_and_its_return_too(watched:
     watched.hook.status = 200
     for seconds in (65, 70, 75):
         away.silent(at(seconds), seconds)
-    away.answers(at(80))
-    away.answers(at(85))
+    watched.hook.status = 500
+    for name, body in away.ended(at(80)).items():
+        with watched.ledger.write() as session:
+            ledger.notices.add(session, name, "b" * 32, body, at(80))
+    away.forget()
+    watched.round_at(80)
+    watched.hook.status = 200
+    watched.round_at(90)
 
     assert quiet == []
-    assert watched.types == ["firing", "firing", "resolved"]
+    assert away.ended(at(95)) == {}
+    assert watched.types == ["firing", "firing", "resolved", "resolved"]
+    assert [row.state for row in watched.rows()] == ["sent"]
 
 
 def test_the_loop_outlives_a_ledger_without_tables_and_tells_nobody_too_early(tmp_path: Any) -> None:

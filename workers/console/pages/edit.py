@@ -10,8 +10,6 @@ from workers.console.pages.acting import no_reason, reason_of, sure
 from workers.console.pages.documents import pretty, shown
 from workers.console.pages.failure import key_of, order_of, order_page
 
-LONGEST = 2_000_000
-
 
 def show_editor(visit: Visit) -> Response:
     """The document in a field."""
@@ -31,7 +29,7 @@ def change(visit: Visit) -> Response:
     if key is None:
         return visit.refuse(404, "That names no failure: e12 is an event, d34 a delivery.")
     # A browser sends a field's lines with CR LF.
-    text = visit.form.get("document", "").replace("\r\n", "\n")[:LONGEST]
+    text = visit.form.get("document", "").replace("\r\n", "\n")
     if visit.form.get("again") == "yes":
         return _editor(visit, key, text, visit.form.get("why", ""))
     if reason is None:
@@ -57,7 +55,7 @@ def change(visit: Visit) -> Response:
 
 def _make(visit: Visit, key: FailureKey, wanted: Change) -> Response:
     order = order_of(visit, key)
-    edit(visit.desk.context, key, wanted, visit.actor, visit.form.get("seen") or None)
+    edit(visit.desk.context, key, wanted, visit.actor, visit.form.get("seen", ""))
     return visit.go(order_page(order), f"{key} is edited and given back to work.")
 
 

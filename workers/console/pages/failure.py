@@ -65,8 +65,8 @@ def order_of(visit: Visit, key: FailureKey) -> tuple[str, str] | None:
 
 
 def order_page(order: tuple[str, str] | None) -> str:
-    """Where a person goes on to after an order's failure was mended."""
-    return f"/orders/{quote(order[0])}/{quote(order[1])}" if order else "/failures"
+    """The page of an order, source and key; the desk where none is known."""
+    return f"/orders/{quote(order[0], safe='')}/{quote(order[1], safe='')}" if order else "/failures"
 
 
 def note(visit: Visit) -> Response:

@@ -1,5 +1,6 @@
 """Runs the pages of jobs: how far each is, live; pause, resume and stop with a reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,16 +82,20 @@ def steer(visit: Visit) -> Response:
     return visit.go(f"/jobs/{job_id}", _DONE[verb])
 
 
-def pictured(session: Session, found: Job) -> JobPicture:
-    """A job with how far it is."""
-    progress = ledger.jobs.progress(session, found.id)
+def pictured(session: Session, found: Sequence[Job]) -> list[JobPicture]:
+    """Jobs with how far each is."""
+    progress = ledger.jobs.progress_of(session, [one.id for one in found])
+    return [_picture(one, progress[one.id]) for one in found]
+
+
+def _picture(found: Job, progress: Progress) -> JobPicture:
     parts = (retail.part(value, found.total) for value in (progress.done, progress.failed + progress.left, progress.out))
     return JobPicture(found, progress, *parts)
 
 
 def _values(desk: Desk) -> dict[str, Any]:
     with desk.context.ledger.read() as session:
-        rows = [pictured(session, found) for found in ledger.jobs.listed(session, MOST_JOBS)]
+        rows = pictured(session, ledger.jobs.listed(session, MOST_JOBS))
     return {"w": retail, "at": desk.clock(), "jobs": rows}
 
 
@@ -100,7 +105,7 @@ def _one(visit: Visit, template: str) -> Response:
         found = ledger.jobs.find(session, job_id)
         if found is None:
             return visit.refuse(404, f"There is no job {job_id}.")
-        picture = pictured(session, found)
+        [picture] = pictured(session, [found])
         left = ledger.jobs.left(session, job_id, MOST_LEFT)
         deeds = ledger.actions.listed(session, f"job {job_id}", MOST_DEEDS)
     return visit.show(template, w=retail, at=visit.desk.clock(), picture=picture, left=left, deeds_done=deeds, says=_SAYS)

@@ -1,5 +1,6 @@
 """Runs the pages of the lanes: gauges of each, live; pause, resume and weights with a reason and a second look."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from workers.console.pages import retail
 from workers.console.pages.acting import Plan, ask, no_reason, reason_of, sure
 from workers.console.pages.lane_views import breakers, look, pictured
 from workers.console.words import span
-from workers.lane_rules import WEIGHTS, weights_of
+from workers.lane_rules import WEIGHTS, pause_of, weights_of
 
 PAUSES = {"": None, "900": 900, "3600": 3_600, "14400": 14_400}
 RAMPS = {"0": 0, "60": 60, "300": 300}
@@ -67,7 +68,13 @@ def pause(visit: Visit) -> Response:
                                facts=(("How long", ends),), fields={"for": visit.form.get("for", "")}))  # fmt: skip
     at = visit.desk.clock()
     with visit.desk.context.ledger.write() as session:
-        lane_actions.pause(session, name, _operator(visit, reason), at, lane_actions.until_of(at, for_s), 0.0)
+        controls.lock(session)
+        standing = pause_of(controls.read_all(session), name)
+        quicker = standing if standing is not None and standing.in_force(at) else None
+        if quicker is None:
+            lane_actions.pause(session, name, _operator(visit, reason), at, lane_actions.until_of(at, for_s), 0.0)
+    if quicker is not None:
+        return visit.refuse(409, f"{name} is paused already, by {quicker.by}: {quicker.reason}.")
     return visit.go(f"/lanes/{name}", "The lane is paused. Workers act on it within two seconds.")
 
 
@@ -97,7 +104,8 @@ def weigh(visit: Visit) -> Response:
     given = {cls: visit.form.get(cls, "") for cls in names.CLASSES} | {"strict": visit.form.get("strict", "")}
     desk = visit.desk
     with desk.context.ledger.read() as session:
-        before = weights_of(controls.read_all(session), desk.fleet, name)
+        set_now = controls.read_all(session)
+    before, expected = weights_of(set_now, desk.fleet, name), lane_actions.set_of(set_now, name, (WEIGHTS,))
     try:
         numbers = {cls: int(given[cls]) for cls in names.CLASSES}
         values = before.model_dump() | numbers | {"strict": given["strict"] == "yes"}
@@ -111,9 +119,11 @@ def weigh(visit: Visit) -> Response:
     if not sure(visit):
         says, place = "The whole standing backlog is served by them at once.", f"/lanes/{name}"
         return ask(visit, Plan(f"Weights of {name}", "Put them in force", f"{place}/weights", place, reason, says,
-                               changes=changes, fields=given))  # fmt: skip
-    with desk.context.ledger.write() as session:
-        lane_actions.set_values(session, name, _operator(visit, reason), desk.clock(), {WEIGHTS: after.model_dump()})
+                               changes=changes, fields=given | {"seen": _mark(before)}))  # fmt: skip
+    try:
+        _put_weights(visit, name, reason, before, after, expected)
+    except lane_actions.LaneChangedError as error:
+        return visit.refuse(409, f"Nothing was changed: {error}. Look at the difference again.")
     return visit.go(
         f"/lanes/{name}", "The weights are in force. Workers act on them within two seconds; the standing backlog included."
     )
@@ -128,6 +138,22 @@ def _values(desk: Desk) -> dict[str, Any]:
 def _one(desk: Desk, name: str) -> dict[str, Any]:
     looked = look(desk, (name,))
     return {"card": pictured(desk, looked.lanes[0]), "away": looked.away, "breakers": breakers}
+
+
+def _put_weights(
+    visit: Visit, name: str, reason: str, before: FamilyWeights, after: FamilyWeights, expected: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Raises LaneChangedError if they are not those any more that the plan was made on."""
+    if visit.form.get("seen") != _mark(before):
+        raise lane_actions.LaneChangedError(f"{name} was changed since you looked")
+    with visit.desk.context.ledger.write() as session:
+        values = {WEIGHTS: after.model_dump()}
+        lane_actions.set_values(session, name, _operator(visit, reason), visit.desk.clock(), values, expected)
+
+
+def _mark(weights: FamilyWeights) -> str:
+    """The weights that a plan was made on, for the yes to bring back."""
+    return weights.model_dump_json()
 
 
 def _asked(visit: Visit) -> tuple[str, str | None]:

@@ -1,7 +1,5 @@
 """Runs the page of one order, its whole story as it goes on, and the search by any id."""
 
-from urllib.parse import quote
-
 from starlette.responses import Response
 
 import ledger.search
@@ -12,6 +10,7 @@ from ledger.story import WholeStory
 from workers.console.page import Page, Permission, Visit
 from workers.console.pages import retail
 from workers.console.pages.documents import pretty
+from workers.console.pages.failure import order_page
 
 _UNDER_WAY = {"ready", "queued", "claimed", "waiting"}
 
@@ -42,7 +41,7 @@ def _place(found: Found) -> str:
         return f"/jobs/{found.id}"
     if not found.order_key:
         return f"/failures/{found.id}"
-    return f"/orders/{quote(found.source, safe='')}/{quote(found.order_key, safe='')}"
+    return order_page((found.source, found.order_key))
 
 
 def _told(visit: Visit, template: str) -> Response:
@@ -52,7 +51,7 @@ def _told(visit: Visit, template: str) -> Response:
         body = _document(visit, whole) if template == "order.html" else ""
     if not whole.story.documents and not whole.story.events:
         return visit.refuse(404, f"No channel {source} told of an order {order_key}. Search by any other id of it.")
-    here = f"/orders/{quote(source, safe='')}/{quote(order_key, safe='')}"
+    here = order_page((source, order_key))
     head = next((d for d in whole.story.documents if d.kind == "order"), None)
     return visit.show(
         template, w=retail, at=visit.desk.clock(), whole=whole, head=head, source=source, order_key=order_key, here=here,

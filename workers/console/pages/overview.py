@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -93,7 +94,7 @@ def picture(desk: Desk) -> Picture:
         latency = ledger.performance.posting_latency(session, made.now - LATELY)
         completion = ledger.performance.completion(session, domains, made.now - A_DAY)
         replays = ledger.performance.replay_success(session, made.now - A_DAY)
-        halted = [job.id for job in ledger.jobs.listed(session, 50) if job.state == "halted"]
+        halted = ledger.jobs.halted(session)
     views = look(desk)
     made.lanes = views.lanes
     made.backlog = channels(rows)
@@ -233,7 +234,7 @@ def _lane_alarms(views: Looked) -> list[Alarm]:
 def _desk_alarms(owned: Sequence[Owned], halted: Sequence[int]) -> list[Alarm]:
     found = [
         Alarm("bad", f"{one.owner} has {retail.plural(one.overdue, 'exception')} past the due time", "Work on the oldest first",
-              f"/failures?owner={one.owner}&overdue=yes")
+              f"/failures?{urlencode({'owner': one.owner, 'overdue': 'yes'})}")
         for one in owned if one.overdue
     ]  # fmt: skip
     do = "Mend what failed again, then resume or stop it"

@@ -71,10 +71,9 @@ def apply(visit: Visit) -> Response:
         return ask(visit, _plan(visit, found, span_s, reason))
     at = visit.desk.clock()
     ends_at = at + timedelta(seconds=span_s) if span_s else None
-    seen = int(visit.form.get("seen", "0") or "0")
     try:
         with visit.desk.context.ledger.write() as session:
-            peaks.apply(session, found, _who(visit, reason), at, ends_at=ends_at, expected=seen)
+            peaks.apply(session, found, _who(visit, reason), at, ends_at=ends_at, expected=_seen(visit))
     except peaks.PeakChangedError as error:
         return visit.refuse(409, f"Nothing was changed: {error}. Look at the difference again.")
     return visit.go("/peaks", f"{found.name} is in force. {_ACTS}")
@@ -97,7 +96,7 @@ def revert(visit: Visit) -> Response:
                                _changes(seen), {"seen": str(standing.change)}))  # fmt: skip
     try:
         with desk.context.ledger.write() as session:
-            peaks.revert(session, _who(visit, reason), desk.clock(), expected=int(visit.form.get("seen", "0") or "0"))
+            peaks.revert(session, _who(visit, reason), desk.clock(), expected=_seen(visit))
     except (peaks.PeakChangedError, peaks.NothingInForceError) as error:
         return visit.refuse(409, f"Nothing was changed: {error}. Look again.")
     return visit.go("/peaks", f"{standing.name} is taken back. {_ACTS}")
@@ -167,6 +166,12 @@ def _above(found: PeakProfile, desk: Desk) -> list[str]:
         return peaks.above(found, desk.fleet)
     except ValueError as error:
         return [str(error).partition("\n")[0]]
+
+
+def _seen(visit: Visit) -> int:
+    """The change that the plan was made on; one that cannot be read is none that is in force."""
+    told = visit.form.get("seen", "")
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else -1
 
 
 def _who(visit: Visit, reason: str) -> Operator:
