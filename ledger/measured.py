@@ -98,4 +98,4 @@ def unread(session: Session, domains: Sequence[str]) -> list[Unread]:
         .group_by(c.source, c.domain)
         .order_by(c.source, c.domain)
     )
-    return [Unread(*row) for row in session.execute(query).tuples()]
+    return [Unread(*row) for row in session.execute(query)]

@@ -17,7 +17,7 @@ from workers.sandbox.journal import Entry
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
 RATE = 6
-PLAIN, DEAR, DEAR_LATER = range(1, 37), range(41, 49), range(51, 57)
+PLAIN, DEAR, DEAR_LATER = range(1, 61), range(71, 79), range(81, 87)
 PROFILE = """
 summary = "Dear orders first, returns at night"
 
@@ -95,10 +95,13 @@ def test_a_profile_acts_on_the_standing_backlog_of_running_workers_and_so_does_i
     operator.run("lanes", "pause", LANE, "--why", "to have a backlog")
     operator.send(PLAIN)
     operator.send(DEAR, price="99.00")
-    wait_until(lambda: sum(operator.waits().values()) >= 40, 60, "a backlog stands")
+    # A pause acts within two seconds: until then the first plain ones pass.
+    sent = len(PLAIN) + len(DEAR)
+    wait_until(lambda: sum(operator.waits().values()) + len(operator.posted()) >= sent, 60, "a backlog stands")
     seen = operator.run("peak", "plan", "dear-first", "--json").json
     operator.run("lanes", "resume", LANE, "--why", "there it is")
-    wait_until(lambda: len(operator.posted()) >= 4, 60, "the lane runs")
+    stood = len(operator.posted())
+    wait_until(lambda: len(operator.posted()) >= stood + 4, 60, "the lane runs")
 
     operator.run("peak", "apply", "dear-first", "--why", "the sale", "--yes", "--by", "ann")
     (applied,) = operator.run("peak", "history", "--json").json

@@ -49,6 +49,7 @@ def serve(
     from config.nearest import ConfigError
     from config.settings import load_secrets
     from workers.console.serve import checked_users
+    from workers.leaving import leave
     from workers.roles import run_console
 
     loaded = settings()
@@ -62,6 +63,7 @@ def serve(
     place = host or loaded.console_host, loaded.console_port if port is None else port
     listenable(*place)
     run_console(loaded, known, *place, ready_file)
+    leave()
 
 
 @user.command("add", epilog="Example: millrace console user add ann --role operator < password-file")

@@ -22,12 +22,14 @@ def receiver(
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port (MILLRACE_RECEIVER_PORT).")] = None,
 ) -> None:
     """Accept webhooks: POST /in/SOURCE, durable before the answer. Also GET /health, /ready, /metrics."""
+    from workers.leaving import leave
     from workers.roles import run_receiver
 
     loaded, secrets = _configured()
     place = host or loaded.receiver_host, loaded.receiver_port if port is None else port
     listenable(*place)
     run_receiver(loaded, secrets, *place)
+    leave()
 
 
 def relay(ready_file: ReadyFile = None) -> None:
@@ -88,6 +90,7 @@ def sandbox(
     It takes the bearer token of MILLRACE_SECRET_SANDBOX, if that is set.
     """
     from config.settings import load_secrets
+    from workers.leaving import leave
     from workers.sandbox.limits import Limits
     from workers.sandbox.serve import serve
 
@@ -96,6 +99,7 @@ def sandbox(
     secrets = load_secrets()
     token = secrets["SANDBOX"].decode() if "SANDBOX" in secrets else None
     serve(host, port, log_path=log, limits=limits, token=token)
+    leave()
 
 
 def up(

@@ -1,5 +1,6 @@
 """Runs what holds for every answer of the console: known hosts, bounded bodies, headers that browsers obey."""
 
+import asyncio
 import contextlib
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 1_000_000
+_MOST_LEFT_BYTES = 8_000_000
+_LEFT_S = 5.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 CONTENT_SECURITY_POLICY = (
@@ -48,6 +51,7 @@ class Guard:
         if self._host(scope) not in self._hosts:
             answer = PlainTextResponse("this host name is not one of the console's: set MILLRACE_CONSOLE_HOSTS\n", 400)
         elif _announced(scope) > MOST_BODY_BYTES:
+            await _take_the_rest(receive)
             answer = _TOO_LARGE
         else:
             return await self._inside(scope, receive, dressed)
@@ -102,10 +106,23 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > MOST_BODY_BYTES:
+            if message.get("more_body"):
+                await _take_the_rest(receive)
             raise BodyTooLargeError
         return message
 
     return bounded
+
+
+async def _take_the_rest(receive: Receive) -> None:
+    """Reads on, within bounds: one who is still sending would see the connection break and never read the answer."""
+    left, more = _MOST_LEFT_BYTES, True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LEFT_S):
+            while more and left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                more = bool(message.get("more_body"))
 
 
 def _dressed(scope: Scope, send: Send, secure: bool) -> Send:
