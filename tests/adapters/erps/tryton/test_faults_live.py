@@ -41,12 +41,14 @@ def test_too_many_requests_are_throttled_with_the_wait_they_tell(tryton: TrytonE
 def test_a_gateway_timeout_is_uncertain_and_an_early_look_up_may_still_find_nothing(tryton: TrytonErp, desk: Desk) -> None:
     behind = Line(tryton.account(tryton.throttled_url))
     posting = desk.posting("order.create", desk.order())
-    lock = "begin; lock table sale_sale in exclusive mode; select pg_sleep(23); commit"
+    lock = "begin; lock table sale_sale in exclusive mode; select pg_sleep(120); commit"
+    locked = "from pg_locks where mode = 'ExclusiveLock' and relation = 'sale_sale'::regclass"
     holder = tryton.psql(lock)
-    wait_until(lambda: tryton.sql("select 1 from pg_locks where mode = 'ExclusiveLock' and relation = 'sale_sale'::regclass"))
+    wait_until(lambda: tryton.sql(f"select 1 {locked}"))
 
     outcome = behind.post(posting)
     early = behind.find(posting)
+    tryton.sql(f"select pg_terminate_backend(pid) {locked}")
     holder.wait(60)
 
     assert isinstance(outcome, Uncertain)
