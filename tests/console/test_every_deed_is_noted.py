@@ -73,8 +73,8 @@ def _not_noted(running: Running, admin: Person, post: Post) -> str:
     answer = admin.post(post.path, form)
     if answer.status == 200:
         # It was shown what would be done: yes, that, as it was seen.
-        shown = HIDDEN.findall(answer.text.partition("<main")[2])
-        answer = admin.post(post.path, form | {name: html.unescape(value) for name, value in shown} | {"sure": "yes"})
+        seen = {name: html.unescape(value) for name, value in HIDDEN.findall(answer.text.partition("<main")[2])}
+        answer = admin.post(post.path, form | seen | {"sure": "yes"})
     links = [one.done for one in running.deeds()[: len(running.deeds()) - before]]
     if answer.status != 303:
         return f"{answer.status} {answer.text[:500]}"
