@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -23,6 +24,8 @@ from workers.local.service import free_port
 pytestmark = [pytest.mark.fleet, pytest.mark.live, pytest.mark.timeout(300)]
 
 LATE = (11, 12, 13)
+PROMISE_S = 6
+"""An order takes a tenth of it here; on a machine that is busy, some more."""
 BURNING = "MillraceServiceLevelBurning"
 
 
@@ -95,7 +98,7 @@ def test_the_relay_shows_the_business_tells_people_and_the_pages_lead_from_an_al
             "MILLRACE_NOTIFY_CLEAR_AFTER_S": "1",
         }
         file = Path(fleet.running.environment["MILLRACE_FLEET_FILE"])
-        file.write_text(f"{file.read_text()}\n[service_levels]\norder_creation_s = 2\n")
+        file.write_text(f"{file.read_text()}\n[service_levels]\norder_creation_s = {PROMISE_S}\n")
         fleet.start_again("relay", "relay")
         fleet.shop.send("orders/create", an_order(1))
         fleet.shop.send("orders/create", an_order(2) | {"currency": "NO-CURRENCY"})
@@ -128,9 +131,17 @@ def _from_the_alert_to_the_fixed_orders(fleet: TestFleet, hook: Hook) -> None:
     refused = new.types(f"millrace runbook check {Path(notice['runbook']).stem} --with lane=deliver.sandbox")
     answers = new.follows()
     fleet.wait_for_states({"done": 1 + len(LATE)})
-    for number in range(100, 180):
-        assert fleet.shop.send("orders/create", an_order(number)) == 200
-    over: Any = wait_until(lambda: notice_of(hook, "alert.resolved", BURNING), 60, "their end is told")
+    numbers = count(100)
+
+    def trade_goes_on() -> dict[str, Any] | None:
+        """Few at a time, each done before the next come: what is kept now makes up for what was missed."""
+        done = fleet.rows("select count(*) from deliveries where state = 'done'")[0][0]
+        for number in islice(numbers, 5):
+            assert fleet.shop.send("orders/create", an_order(number)) == 200
+        fleet.wait_for_states({"done": done + 5})
+        return notice_of(hook, "alert.resolved", BURNING)
+
+    over: Any = wait_until(trade_goes_on, 90, "their end is told")
 
     assert "millrace failures groups" in (ROOT / notice["runbook"]).read_text()
     assert "3 are parked, see millrace failures groups" in refused.err

@@ -104,6 +104,7 @@ def test_every_reading_is_a_figure_of_the_list_with_its_labels(world: World) -> 
     assert letter
     world.work_letter(letter)
     judge(world)
+    PeakDesk(world).apply(a_profile("sale", lasts_s=600))
 
     watched = watch(world)
     found = [*business_of(world.ledger, world.context.fleet, world.context.now()), *watched.read(), *watched.chain()]
