@@ -16,6 +16,8 @@ from workers.cli.wiring import changing, reading, settings
 
 if TYPE_CHECKING:
     from config.fleet import Fleet
+    from config.settings import Settings
+    from workers.lane_actions import Operator
 
 Turns = Annotated[int | None, typer.Option(min=1, max=1_000, show_default=False)]
 Rate = Annotated[float | None, typer.Option(min=0.001, help="Requests a second.", show_default=False)]
@@ -144,14 +146,20 @@ def set_lane(
         _show_change(before, after, as_json)
     agree(yes, f"change {lane}?")
     who = lane_actions.Operator(operator(by), why)
+    _put(loaded, lane, who, values, expected)
+    if as_json:
+        return show_json({"lane": lane, "before": before, "after": after, "by": who.by, "why": why})
+    return say(f"{lane} is changed by {who.by}: {why}; {_ACTS}")
+
+
+def _put(loaded: "Settings", lane: str, who: "Operator", values: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    from workers import lane_actions
+
     try:
         with changing(loaded) as session:
             lane_actions.set_values(session, lane, who, datetime.now(UTC), values, expected)
     except lane_actions.LaneChangedError as error:
         fail(f"{error}; nothing was changed: look at the difference again", Exit.REFUSED)
-    if as_json:
-        return show_json({"lane": lane, "before": before, "after": after, "by": who.by, "why": why})
-    return say(f"{lane} is changed by {who.by}: {why}; {_ACTS}")
 
 
 def _compared(
