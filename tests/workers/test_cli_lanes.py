@@ -11,6 +11,7 @@ from tests.documents import an_order
 from tests.tasks.world import TARGET, World, a_world
 from tests.workers.command_line import Ended, millrace
 from workers.bootstrap import now
+from workers.cli import lanes_change
 from workers.plan import LedgerPlan
 
 LANE = f"deliver.{TARGET}"
@@ -128,6 +129,21 @@ def test_what_the_fleet_file_does_not_allow_needs_force(small_desk: Desk, above:
 
     assert (refused.code, forced.code) == (4, 0)
     assert "the fleet file allows less" in refused.err
+
+
+def test_what_another_changed_between_the_look_and_the_yes_is_not_gone_over(
+    small_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def thinking(yes: bool, question: str) -> None:
+        monkeypatch.undo()
+        assert small_desk.run("set", LANE, "--rate", "7", "--why", "quicker", "--yes").code == 0
+
+    monkeypatch.setattr(lanes_change, "agree", thinking)
+    late = small_desk.run("set", LANE, "--burst", "3", "--why", "slower")
+
+    assert (late.code, "was changed since you looked; nothing was changed" in late.err) == (4, True)
+    limit = small_desk.plan().current().limits[TARGET]
+    assert (limit.rate_per_s, limit.burst) == (7.0, 10)
 
 
 def test_settings_add_up_and_reset_goes_back_to_the_fleet_file(desk: Desk) -> None:
