@@ -112,7 +112,8 @@ def test_every_reading_is_a_figure_of_the_list_with_its_labels(world: World) -> 
     told = {one.metric for one in found}
     elsewhere = {"millrace_broker_alarm", "millrace_limiter_unshared", "millrace_lane_throttled_share",
                  "millrace_operator_deeds_total", "millrace_shipments_not_reconciled", "millrace_refunds_not_in_finance",
-                 "millrace_posting_latency_seconds", "millrace_replay_success_ratio"}  # fmt: skip
+                 "millrace_posting_latency_seconds", "millrace_replay_success_ratio", "millrace_peak_profile_in_force",
+                 "millrace_peak_profile_rest_seconds"}  # fmt: skip
     assert {(one.metric, tuple(sorted(one.labels))) for one in found} <= {
         (name, tuple(sorted(figure.labels))) for name, figure in FIGURES.items()
     }
