@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.console.running import PASSWORD, Running, a_console
+from workers.console.page import Page
+from workers.console.pages import PAGES
 from workers.console.roles import Role
 from workers.console.sessions import MOST_EACH
 from workers.console.sign_in import safe_next
@@ -36,6 +38,18 @@ def test_a_session_ends_when_nothing_is_done_and_after_its_time_whatever_is_done
     assert busy.get("/you").status == 200
     clock.move(SESSION_S - 6 * (IDLE_S - 1))
     assert busy.get("/you").status == 303
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/now" in page.path], ids=lambda page: page.name)
+def test_a_page_that_stands_open_and_asks_by_itself_keeps_nobody_signed_in(running: Running, page: Page) -> None:
+    left = running.person("reader")
+    path = page.path.replace("{lane}", "orders").replace("{job_id:int}", "1").replace("{source}/{order_key:path}", "shopify/1")
+
+    for _ in range(4):
+        running.world.clock.move(IDLE_S / 3)
+        answer = left.get(path, hx_request="true")
+
+    assert (answer.status, answer.headers["hx-redirect"].startswith("/sign-in")) == (401, True)
 
 
 def test_signing_out_ends_the_session_also_for_who_kept_the_cookie(running: Running) -> None:

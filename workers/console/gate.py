@@ -55,7 +55,7 @@ class Gate:
         """The endpoint of a page."""
 
         async def endpoint(request: Request) -> Response:
-            session = self.sessions.find(cookie_of(request))
+            session = self.sessions.find(cookie_of(request), touch=not page.polled)
             if session is None:
                 return signed_out(self.desk, request)
             posted = await form_of(request) if request.method == "POST" else ImmutableMultiDict[str, str]()

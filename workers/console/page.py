@@ -75,7 +75,9 @@ Handler = Callable[[Visit], Response]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One address of the console. ``handler`` runs in a thread; ``menu`` is its title in the navigation, empty for none."""
+    """One address of the console. ``handler`` runs in a thread; ``menu`` is its title in the navigation, empty for none.
+    ``polled``: a page that stands open asks for it by itself, so it keeps nobody signed in.
+    """
 
     path: str
     handler: Handler
@@ -83,6 +85,7 @@ class Page:
     method: str = "GET"
     name: str = ""
     menu: str = ""
+    polled: bool = False
 
     @property
     def deed(self) -> str:

@@ -69,8 +69,8 @@ def _retrying(visit: Visit) -> dict[str, Any]:
 
 PAGES = (
     Page("/failures", failures, name="failures", menu="Failure desk"),
-    Page("/failures/now", failures_part, name="failures_now"),
+    Page("/failures/now", failures_part, name="failures_now", polled=True),
     Page("/failures/retrying", retrying, name="retrying"),
-    Page("/failures/retrying/now", retrying_part, name="retrying_now"),
+    Page("/failures/retrying/now", retrying_part, name="retrying_now", polled=True),
     Page("/failures/groups/{group}", group, name="failure_group"),
 )

@@ -118,7 +118,7 @@ def _number(visit: Visit) -> int:
 PAGES = (
     Page("/jobs", jobs, name="jobs", menu="Jobs"),
     Page("/jobs/{job_id:int}", job, name="job"),
-    Page("/jobs/{job_id:int}/now", job_part, name="job_now"),
+    Page("/jobs/{job_id:int}/now", job_part, name="job_now", polled=True),
     Page("/jobs/{job_id:int}/steer", steer, Permission.OPERATE, "POST", name="job_steer"),
 )
 LIVE = (Live("jobs", live, 1.0),)

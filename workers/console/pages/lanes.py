@@ -167,7 +167,7 @@ def _operator(visit: Visit, reason: str) -> lane_actions.Operator:
 PAGES = (
     Page("/lanes", lanes, name="lanes", menu="Lanes"),
     Page("/lanes/{lane}", lane, name="lane"),
-    Page("/lanes/{lane}/now", lane_part, name="lane_now"),
+    Page("/lanes/{lane}/now", lane_part, name="lane_now", polled=True),
     Page("/lanes/{lane}/pause", pause, Permission.OPERATE, "POST", name="lane_pause"),
     Page("/lanes/{lane}/resume", resume, Permission.OPERATE, "POST", name="lane_resume"),
     Page("/lanes/{lane}/weights", weigh, Permission.OPERATE, "POST", name="lane_weights"),

@@ -89,6 +89,6 @@ def _document(visit: Visit, whole: WholeStory) -> str:
 
 PAGES = (
     Page("/search", search, name="search"),
-    Page("/orders/{source}/{order_key:path}/now", order_part, name="order_now"),
+    Page("/orders/{source}/{order_key:path}/now", order_part, name="order_now", polled=True),
     Page("/orders/{source}/{order_key:path}", order, name="order"),
 )
