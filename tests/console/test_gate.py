@@ -141,19 +141,24 @@ def test_every_post_is_noted_with_who_role_and_why_and_every_denial(running: Run
     assert len([one for one in denied if one.subject == "/probe/admin/get"]) == 1
 
 
-def test_what_cannot_be_noted_is_not_done(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    operator = running.person("operator")
+def test_what_cannot_be_noted_is_not_done(running: Running) -> None:
+    operator, reader = running.person("operator"), running.person("reader")
     token = operator.token()
+    before = len(running.deeds(subject="/probe/admin/get"))
+    running.world.clock.move(61)
     with running.world.ledger.write() as session:
         session.exec_driver_sql("ALTER TABLE actions RENAME TO actions_away")
     try:
         answer = operator.post("/probe/operate/post", {"csrf": token, "word": "canary-done"})
+        unheard = reader.get("/probe/admin/get")
     finally:
         with running.world.ledger.write() as session:
             session.exec_driver_sql("ALTER TABLE actions_away RENAME TO actions")
 
-    assert answer.status == 503
+    assert (answer.status, unheard.status) == (503, 503)
     assert "canary-done" not in answer.text
+    assert reader.get("/probe/admin/get").status == 403
+    assert len(running.deeds(subject="/probe/admin/get")) == before + 1, "a denial is noted once it can be"
 
 
 @pytest.mark.parametrize("host", ["elsewhere.example", "127.0.0.1.elsewhere.example", "", "127.0.0.1@elsewhere.example", "a/b"])

@@ -111,8 +111,14 @@ class Gate:
 
     def _write_denial(self, user: User, deed: str, path: str, why: str) -> None:
         # The same again within a minute is one denial: who reloads a forbidden page must not fill the chain.
-        if self._denied.is_new((user.name, deed, path, why)):
+        what = (user.name, deed, path, why)
+        if not self._denied.is_new(what):
+            return
+        try:
             self._write(Action(self.desk.clock(), user.name, deed, path[:LONGEST_SUBJECT], why, {}, {}, user.role, allowed=False))
+        except LedgerUnavailable:
+            self._denied.forget(what)
+            raise
 
     def _write(self, done: Action) -> None:
         with self.desk.context.ledger.write() as session:
@@ -138,6 +144,10 @@ class _Lately:
             while len(self._seen) > 1_000:
                 self._seen.popitem(last=False)
             return True
+
+    def forget(self, what: tuple[str, ...]) -> None:
+        with self._lock:
+            self._seen.pop(what, None)
 
 
 def signed_out(desk: Desk, request: Request) -> Response:
