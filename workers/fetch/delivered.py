@@ -1,4 +1,7 @@
-"""Runs one message as it was delivered: handed out in parts, and answered once, when all of them have their end."""
+"""Runs one message as it was delivered: handed out in parts, and answered once, when all of them have their end.
+
+A part may hold rows of several messages: small messages then cost no more than large ones.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,6 +15,9 @@ from routing import names
 from workers.fetch.reading import JSON
 
 BACK_HEADER = "x-delivery-count"
+
+_ALIKE = ("task", "traceparent", "timelimit", "expires")
+"""Headers that rows of one part have in common."""
 
 
 class Ending(IntEnum):
@@ -54,6 +60,21 @@ class Delivered(Message):
         return self._rows
 
     @property
+    def fresh(self) -> bool:
+        """Whether this is its first delivery. What came back may be what killed its worker: it shows only if it runs alone."""
+        return not self.came_back and not self.delivery_info.get("redelivered")
+
+    def goes_with(self, other: "Delivered") -> bool:
+        """Whether rows of both may run in one part: to Celery that part is one message, with the headers of the first."""
+        mine, its = self.headers, other.headers
+        return (
+            self.fresh
+            and other.fresh
+            and self.operation == other.operation
+            and all(mine.get(name) == its.get(name) for name in _ALIKE)
+        )
+
+    @property
     def left(self) -> list[int]:
         """Rows that were not handed out."""
         return self.rows[self._next :]
@@ -79,16 +100,26 @@ class Delivered(Message):
 
     def part_id(self, rows: int) -> str:
         """Task id of the next part, if it holds so many rows: the message's own if that is all of it."""
-        return self.task_id if rows == len(self.rows) else f"{self.task_id}.{self._cuts}"
+        return self.task_id if rows == len(self.rows) and not self._cuts else f"{self.task_id}.{self._cuts}"
 
-    def cut(self, rows: int) -> "Part":
-        """Take the next rows out, to be run."""
+    def cut(self, rows: int, behind: Sequence["Delivered"] = ()) -> "Part":
+        """Take the next rows out, to be run; what it lacks is taken from the messages ``behind`` it."""
         task_id = self.part_id(rows)
-        taken = self.rows[self._next : self._next + rows]
-        self._next += rows
+        sources: list[Delivered] = []
+        taken: list[int] = []
+        for message in (self, *behind):
+            if len(taken) == rows:
+                break
+            taken += message._take(rows - len(taken))
+            sources.append(message)
+        return Part(sources, task_id, taken)
+
+    def _take(self, most: int) -> list[int]:
+        taken = self.rows[self._next : self._next + most]
+        self._next += len(taken)
         self._cuts += 1
         self._running += 1
-        return Part(self, task_id, taken)
+        return taken
 
     def give_back(self, act: Callable[["Delivered"], None]) -> None:
         """Hand out no more; ``act`` answers it as soon as nothing of it runs."""
@@ -117,21 +148,22 @@ class Delivered(Message):
 
 
 class Part:
-    """Some rows of a message, to Celery a message of its own: same headers, own task id. ``ended`` may be called on any
-    thread, everything else belongs to the connection's.
+    """Some rows of a message, or of several, to Celery a message of its own: the headers of the first, own task id. ``ended``
+    may be called on any thread, everything else belongs to the connection's.
     """
 
-    def __init__(self, message: Delivered, task_id: str, rows: Sequence[int]) -> None:
-        self.message = message
+    def __init__(self, messages: Sequence[Delivered], task_id: str, rows: Sequence[int]) -> None:
+        self.messages = messages
+        self.message = message = messages[0]
         self.task_id = task_id
         self.rows = rows
         self.queue = message.queue
         self.acknowledged = False
         self.body, self.payload, self.headers = message.body, message.payload, message.headers
-        if len(rows) < len(message.rows):
+        if rows != message.rows:
             self.payload = [[rows], {}, {}]
             self.body = json.dumps(self.payload, separators=(",", ":"))
-            shown = f"(rows {rows[0]} to {rows[-1]}, {len(rows)} of {len(message.rows)})"
+            shown = f"(rows {rows[0]} to {rows[-1]}, {len(rows)} of {sum(len(one.rows) for one in messages)})"
             self.headers = message.headers | {"id": task_id, "argsrepr": shown}
         self.properties: Any = message.properties
         self.delivery_info: Any = message.delivery_info
@@ -159,6 +191,11 @@ class Part:
 
     def _answer(self, ending: Ending, logger: Any, errors: Any) -> None:
         self.ended()
-        if not self.acknowledged:
-            self.acknowledged = True
-            self.message.part_ended(ending, logger, errors)
+        if self.acknowledged:
+            return
+        self.acknowledged = True
+        if ending is Ending.DEAD and len(self.messages) > 1:
+            # Which of them it was for shows when each comes back and runs alone.
+            ending = Ending.AGAIN
+        for message in self.messages:
+            message.part_ended(ending, logger, errors)

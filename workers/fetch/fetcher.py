@@ -65,7 +65,7 @@ class Fetcher:
         self._wheel = Wheel()
         self._plan = FetchPlan()
         self._lanes: dict[str, Lane] = {}
-        self._holding = Holding(hands.limit, hands.clock)
+        self._holding = Holding(hands.limit, hands.clock, lambda queue: parts.usual(names.lane_of(names.family_of(queue))))
         self._intake: Intake | None = None
         self._handler: Callable[[Part], Any] | None = None
         self._alone: Part | None = None
@@ -251,14 +251,18 @@ class Fetcher:
     def _cut(self, message: Delivered) -> Part | None:
         """The next part of a message, with its permit where it needs one; None if there is none to be had."""
         lane = self._lane(message.queue)
-        rows = self._parts.rows(lane.name, message, self._slots(lane))
+        behind = self._intake.behind(message) if self._intake is not None else []
+        waiting = message.waiting + sum(one.waiting for one in behind)
+        slots = self._slots(lane)
+        free = min(self._free(), slots - len(lane.running))
+        rows = self._parts.rows(lane.name, message, slots, waiting=waiting, free=free)
         if lane.target is None:
-            return self._begin(lane, message.cut(rows), None)
+            return self._begin(lane, message.cut(rows, behind), None)
         ask = Ask(self._parts.calls(lane.name, message, rows), message.operation, lane.scale)
         answer = self._permits.take(message.part_id(rows), lane.target, ask)
         if isinstance(answer, Hold):
             lane.granted()
-            return self._begin(lane, message.cut(rows), answer)
+            return self._begin(lane, message.cut(rows, behind), answer)
         lane.denied(answer, message.operation, self._hands.clock())
         return None
 

@@ -7,7 +7,11 @@ from workers.fetch.intake import Intake
 
 _SPARE_LEAST, _SPARE_MOST = 4, 16
 _ROWS_A_SLOT = 16
-"""Rows held for each slot of the pool: about two parts, so that no slot waits for the broker and little is hoarded."""
+"""Rows held for each slot of the pool where nothing is known of its parts; else about two parts, so that no slot waits for the
+broker and little is hoarded."""
+_PARTS_A_SLOT = 2
+_MOST_ROWS_HELD = 1_000
+"""Of one queue by its usual parts, however many slots there are: what a worker holds, no other can take."""
 _LEAST_MESSAGES = 5
 _ABSENT_S = 15.0
 _HUNGRY_EVERY_S = 0.05
@@ -16,9 +20,12 @@ _HUNGRY_EVERY_S = 0.05
 class Holding:
     """Consumes queues with a prefetch that fits. Belongs to the connection's thread."""
 
-    def __init__(self, slots: Callable[[], int], clock: Callable[[], float]) -> None:
-        """``slots`` says how much the pool runs at once."""
+    def __init__(
+        self, slots: Callable[[], int], clock: Callable[[], float], usual: Callable[[str], float] = lambda _queue: 0.0
+    ) -> None:
+        """``slots`` says how much the pool runs at once, ``usual`` how many rows a queue's parts hold, 0 if nobody knows."""
         self._slots = slots
+        self._usual = usual
         self._clock = clock
         self._given: dict[str, int] = {}
         self._absent_until: dict[str, float] = {}
@@ -32,8 +39,11 @@ class Holding:
 
     def fits(self, intake: Intake, queue: str) -> int:
         """Messages a queue may have here, by the rows of its last ones."""
-        by_rows = math.ceil(_ROWS_A_SLOT * self._slots() / intake.rows_each(queue))
-        return min(self.most, max(_LEAST_MESSAGES, by_rows))
+        rows = _ROWS_A_SLOT * self._slots()
+        wanted = min(_MOST_ROWS_HELD, _PARTS_A_SLOT * self._slots() * self._usual(queue))
+        each = intake.rows_each(queue)
+        most = max(self.most, math.ceil(wanted / each))
+        return min(most, max(_LEAST_MESSAGES, math.ceil(max(rows, wanted) / each)))
 
     def consume(self, intake: Intake, queue: str) -> bool:
         """Consume a queue, or go on with the prefetch that fits now. False if the broker does not have it."""

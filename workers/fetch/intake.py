@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Container, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from amqp import Message as RawMessage
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 PUBLISH_WAIT_S = 5.0
 _RECENT = 0.2
 """Part of the newest message in the mean of the rows that messages hold."""
+
+_LOOKED_AT = MOST_ROWS
+"""Messages at the head of a queue's buffer that a part is gathered from: of one row each they fill one."""
 
 SUSPECT_AFTER = 2
 """A message that came back so often runs alone where a crash takes the whole process: its neighbours must not die with it."""
@@ -89,6 +93,13 @@ class Intake:
                 return held[0]
             self._forget_one(held.popleft())
         return None
+
+    def behind(self, head: Delivered) -> list[Delivered]:
+        """Buffered messages behind a queue's head whose rows may go out with its own, in their order."""
+        if not head.fresh:
+            return []
+        held = islice(self.buffers[head.queue], _LOOKED_AT)
+        return [one for one in held if one is not head and one.waiting and head.goes_with(one)]
 
     def hand_back(self, queue: str) -> int:
         """Cancel the consumer and give what is buffered back to the queue's head; returns how many messages.

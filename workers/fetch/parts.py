@@ -48,23 +48,29 @@ class Parts:
         self._rules = rules
         self._limits: Mapping[str, Limit] = {}
         self._row_s: dict[tuple[str, str], float] = {}
+        self._usual: dict[str, float] = {}
 
     def follow(self, limits: Mapping[str, Limit]) -> None:
         """Go by other limits of targets, where given."""
         self._limits = {names.lane(target): limit for target, limit in limits.items()}
 
-    def rows(self, lane: str, message: Delivered, slots: int) -> int:
-        """Rows of the next part of a message, where up to ``slots`` parts run side by side here."""
+    def rows(self, lane: str, message: Delivered, slots: int, *, waiting: int = 0, free: int = 1) -> int:
+        """Rows of the next part of a message, where up to ``slots`` parts run side by side here.
+
+        ``waiting`` counts the rows that may go into it, with those of messages behind; ``free`` slots share them.
+        """
         rules = self._rules.get(lane, _PREPARING)
+        waiting = max(waiting, message.waiting)
         batch = rules.batch_of(message.operation)
         if batch > 1:
-            return min(message.waiting, batch)
+            return min(waiting, batch)
         row_s = self._row_s.get((lane, message.operation))
         fit = int(self._part_s(lane, slots) / row_s) if row_s is not None else 1
         ahead = self._ahead(lane, message.operation)
         if ahead is not None:
             fit = min(fit, int(ahead / message.calls_of(1)))
-        return max(1, min(message.waiting, rules.bundle, fit))
+        share = max(message.waiting, -(-waiting // max(1, free)))
+        return max(1, min(share, waiting, rules.bundle, fit))
 
     def calls(self, lane: str, message: Delivered, rows: int) -> int:
         """Calls to ask a permit for: what the part takes, at most what the rate gives a little ahead, at least one."""
@@ -78,6 +84,12 @@ class Parts:
         row_s = max(_LEAST_ROW_S, took_s / rows)
         known = self._row_s.get((lane, operation), row_s)
         self._row_s[lane, operation] = known + _NEWEST * (row_s - known)
+        usual = self._usual.get(lane, float(rows))
+        self._usual[lane] = usual + _NEWEST * (rows - usual)
+
+    def usual(self, lane: str) -> float:
+        """Rows that a part of the lane held in the mean of the last ones; 0 before any has run."""
+        return self._usual.get(lane, 0.0)
 
     def _part_s(self, lane: str, slots: int) -> float:
         # Of many parts side by side one ends soon, however long each takes. By the length of one alone, a full pool would cut
