@@ -52,6 +52,8 @@ from workers.collector import collect_seldom
 from workers.local.postgres import start_postgres
 
 _LAID_AT_ONCE = 5_000
+AT_ONCE = 8
+"""Requests of one part under way side by side, as a worker of 16 slots has them at an ERP without a limit."""
 
 # The rows a receiver would have made of as many webhooks: copies of the sample, each with its own order id.
 _LAY = """
@@ -197,7 +199,8 @@ def work(context: Context, tray: OutTray, events: Sequence[int], prepare_bundle:
     letters, tray.letters = tray.letters, []
     with clock.stage("DELIVER"):
         for letter in letters:
-            tasks.step.run(context, tasks.step.Message(letter.queue, letter.rows), Granted("lease", max(1, letter.calls)))
+            permit = Granted("lease", max(1, letter.calls), at_once=AT_ONCE)
+            tasks.step.run(context, tasks.step.Message(letter.queue, letter.rows), permit)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

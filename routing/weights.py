@@ -123,6 +123,15 @@ class Wheel:
         family = turns.next(family for family, classes in waiting.items() if classes and names.lane_of(family) == lane)
         return self._turn(lane, family, waiting[family])
 
+    def portion(self, turn: Turn, waiting: Waiting) -> float:
+        """The part of a full service that keeps the turns of all that waits in its lane fine: its share and weight over the
+        greatest there, 1 for whoever is first or alone.
+        """
+        lane, weights = names.lane_of(turn.family), self._of(names.lane_of(turn.family))
+        families = [family for family, classes in waiting.items() if classes and names.lane_of(family) == lane]
+        shares = self._share(lane, turn.family) / max(self._share(lane, family) for family in families)
+        return shares * weights.of(turn.cls) / max(weights.of(cls) for cls in waiting[turn.family])
+
     def serve(self, turn: Turn, cost: int = 1) -> None:
         """Charge the queue that was served, ``cost`` calls to its domain and its class."""
         lane, family = names.lane_of(turn.family), turn.family

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import ledger.deliveries
 from adapters.erps.base import BatchErp, Posting, Undone, batch_of
 from adapters.http.caller import Caller
+from adapters.http.turns import side_by_side
 from adapters.throttle.base import Report
 from canonical.failure import Failure, FailureClass
 from canonical.outcome import Outcome, Rejected, Throttled, Uncertain
@@ -22,18 +24,19 @@ SECOND = timedelta(seconds=1)
 
 
 class Attempts:
-    """One part's attempts. Used once, by one thread.
+    """One part's attempts. Used once, by one thread; up to ``at_once`` requests are under way side by side.
 
     Rows whose effect is in doubt go alone; the others together, as many as the ERP takes in one call. The first answer that
     says the target is full or down spares it the rest of the part. ``probe``: one row at a time, and failing costs it nothing.
     """
 
-    def __init__(self, context: Context, target_name: str, caller: Caller, *, probe: bool = False) -> None:
+    def __init__(self, context: Context, target_name: str, caller: Caller, *, probe: bool = False, at_once: int = 1) -> None:
         self._context = context
         self._name = target_name
         self._erp = context.erps[target_name]
         self._caller = caller
         self._probe = probe
+        self._at_once = at_once
         target = context.fleet.targets[target_name]
         self._target: Target = target
         waits = context.fleet.waits
@@ -46,12 +49,15 @@ class Attempts:
     def run(self, claimed: Sequence[Claimed]) -> list[Settlement]:
         """Attempt each row once; a row whose claim was lost meanwhile has no settlement."""
         self._open = {row.id: row for row in claimed}
-        for together in batches(claimed, self._most):
-            self._post(together)
+        works = [partial(self._begin, together) for together in batches(claimed, self._most)]
+        side_by_side(works, self._at_once)
         return self._settled
 
     def _most(self, operation: str) -> int:
         return 1 if self._probe else batch_of(self._erp, operation)
+
+    def _begin(self, rows: Sequence[Claimed]) -> None:
+        self._post(rows)
 
     def _post(self, rows: Sequence[Claimed], *, refused: bool = False) -> bool:
         """Post rows together; False if any of them was refused. ``refused``: sent together they would be, so they are not."""

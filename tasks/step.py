@@ -53,7 +53,7 @@ def run(context: Context, message: Message, permit: Granted) -> None:
     try:
         with context.caller(target_name, permit) as caller:
             claimed, left = claim(context, message, target, uuid.uuid4().hex)
-            settlements = Attempts(context, target_name, caller, probe=permit.probe).run(claimed)
+            settlements = Attempts(context, target_name, caller, probe=permit.probe, at_once=permit.at_once).run(claimed)
         successors = settle(context, settlements)
     except LedgerUnavailable as error:
         # Outcomes may be lost, claims are not: when they end, each row is looked up by key before anything is sent.

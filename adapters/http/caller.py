@@ -14,6 +14,7 @@ from typing import Self
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
 from adapters.http.client import Client, Pairs
 from adapters.http.retry_after import read_retry_after
+from adapters.http.turns import rest
 from adapters.throttle.base import Denied, Granted, Hints, OutOfReachError, Report, Throttle, Verdict
 from adapters.throttle.hints import read_hints
 
@@ -128,7 +129,7 @@ class Caller:
                 continue
             if time.monotonic() + more.wait_s > until:
                 return NotSent(f"no call free within {self._wait_max_s:g} s: {more.reason}", more.wait_s)
-            if self._stop.wait(more.wait_s):
+            if rest(more.wait_s, self._stop):
                 return NotSent("the worker is stopping", more.wait_s)
         self._unspent -= 1
         return None

@@ -16,7 +16,9 @@ import h11
 from adapters.http.answers import Answer, Lost, NotSent
 from adapters.http.plain import Request, read_head
 from adapters.http.target import Target
+from adapters.http.turns import READ, WRITE, wait
 
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _READ_BYTES = 65_536
 _MAX_HEAD_BYTES = 65_536
 
@@ -38,7 +40,11 @@ class Connection:
     """A socket. Used by one thread at a time; ``reusable`` says whether it may carry another request."""
 
     def __init__(self, line: socket.socket) -> None:
+        line.setblocking(False)
         self._line = line
+        self._file = line.fileno()
+        self._quiet = select.poll()
+        self._quiet.register(line, select.POLLIN)
         self._tls = isinstance(line, ssl.SSLSocket)
         self._got = 0
         self.reusable = False
@@ -53,9 +59,7 @@ class Connection:
         """True while the other side has sent nothing: an idle connection that speaks is closing or out of step."""
         if isinstance(self._line, ssl.SSLSocket) and self._line.pending():
             return False
-        poll = select.poll()
-        poll.register(self._line, select.POLLIN)
-        return not poll.poll(0)
+        return not self._quiet.poll(0)
 
     def exchange(self, request: Request, body: bytes, limits: Limits) -> Answer | NotSent | Lost:
         """Send one request and read its answer."""
@@ -77,8 +81,10 @@ class Connection:
         view, sent = memoryview(data), 0
         while sent < len(view):
             try:
-                self._line.settimeout(limits.left_s())
                 sent += self._line.send(view[sent:])
+            except _NOT_YET as error:
+                if not self._until_ready(_needed(error, WRITE), limits):
+                    return Lost(f"the request was not taken within {limits.timeout_s:g} s", silent=True)
             except OSError as error:
                 # TLS may have put a whole record out before it failed; a plain socket
                 # that refused its first write took nothing.
@@ -144,17 +150,25 @@ class Connection:
 
     def _more(self, limits: Limits) -> bytes | Lost:
         """The next bytes, none at the other side's end."""
-        if time.monotonic() >= limits.until:
-            return Lost(f"no whole answer within {limits.timeout_s:g} s", silent=self._got == 0)
-        try:
-            self._line.settimeout(limits.left_s())
-            data = self._line.recv(_READ_BYTES)
-        except TimeoutError:
-            return Lost(f"no whole answer within {limits.timeout_s:g} s", silent=self._got == 0)
-        except OSError as error:
-            return Lost(f"the connection broke before the whole answer was read ({_name(error)})", silent=self._got == 0)
-        self._got += len(data)
-        return data
+        if self._got and time.monotonic() >= limits.until:
+            return Lost(f"no whole answer within {limits.timeout_s:g} s")
+        # Nothing is there yet as a rule, and asking is dear: TLS may hold bytes that no wait would tell of.
+        there = self._tls or self._until_ready(READ, limits)
+        while there:
+            try:
+                data = self._line.recv(_READ_BYTES)
+            except _NOT_YET as error:
+                there = self._until_ready(_needed(error, READ), limits)
+                continue
+            except OSError as error:
+                return Lost(f"the connection broke before the whole answer was read ({_name(error)})", silent=self._got == 0)
+            self._got += len(data)
+            return data
+        return Lost(f"no whole answer within {limits.timeout_s:g} s", silent=self._got == 0)
+
+    def _until_ready(self, events: int, limits: Limits) -> bool:
+        """Whether the socket is ready in time. What came while others had their turn came in time."""
+        return wait(self._file, events, limits.left_s())
 
     def _cut_short(self) -> Lost:
         if self._got == 0:
@@ -199,6 +213,13 @@ def _awaiting(request: Request) -> h11.Connection:
 
 def _headers(head: h11.Response) -> tuple[tuple[str, str], ...]:
     return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in head.headers)
+
+
+def _needed(error: OSError, usual: int) -> int:
+    """What to wait for: TLS may have to read in order to write, and the other way round."""
+    if isinstance(error, ssl.SSLWantReadError):
+        return READ
+    return WRITE if isinstance(error, ssl.SSLWantWriteError) else usual
 
 
 def _name(error: OSError) -> str:

@@ -105,7 +105,12 @@ class Account:
         probes = [fuse for fuse in self._fuses(ask.operation) if fuse.opens > 0]
         for fuse in probes:
             fuse.probe = lease
-        return Granted(lease, already + calls, probe=bool(probes), operation=ask.operation)
+        at_once = ask.at_once if self._unbounded and not probes else 1
+        return Granted(lease, already + calls, bool(probes), ask.operation, at_once)
+
+    @property
+    def _unbounded(self) -> bool:
+        return self.terms.free and self.rate is None and self.room is None
 
     def give(self, lease: str, unspent: int) -> None:
         """The lease ends; calls that were not sent come back."""

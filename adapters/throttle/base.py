@@ -212,15 +212,20 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for. ``scale`` (above 0, at most 1) multiplies rate and concurrency: the ramp after a maintenance."""
+    """What is asked for. ``scale`` (above 0, at most 1) multiplies rate and concurrency: the ramp after a maintenance.
+    ``at_once``: so many of the calls would go side by side, if nothing bounds how many may.
+    """
 
     calls: int = 1
     operation: str = ""
     scale: float = 1.0
+    at_once: int = 1
 
     def __post_init__(self) -> None:
         if self.calls < 1:
             raise ValueError(f"{self.calls} calls asked: ask for at least 1")
+        if self.at_once < 1:
+            raise ValueError(f"{self.at_once} calls at once asked: ask for at least 1")
         if not 0 < self.scale <= 1:
             raise ValueError(f"scale is {self.scale}: give a part of the limit, above 0 and at most 1")
 
@@ -230,7 +235,8 @@ ONE_CALL = Ask()
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A permit: ``calls`` requests of ``operation`` may be sent, one after another, under one lease named ``lease``.
+    """A permit: ``calls`` requests of ``operation`` may be sent under one lease named ``lease``, one after another or, where
+    nothing bounds them, up to ``at_once`` side by side.
 
     ``probe``: the one request a half-open breaker lets through; its failure costs no attempt.
     """
@@ -239,6 +245,7 @@ class Granted:
     calls: int
     probe: bool = False
     operation: str = ""
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -115,7 +116,7 @@ class RedisThrottle:
         """Take request tokens (capped at the burst) and one lease, all or nothing."""
         if self._terms.free and self._free():
             self._news.granted(ask.calls)
-            return Granted(FREE, ask.calls, operation=ask.operation)
+            return Granted(FREE, ask.calls, operation=ask.operation, at_once=ask.at_once)
         return self._take(secrets.token_hex(8), ask.calls, 0, ask.operation, ask.scale)
 
     def extend(self, permit: Granted, calls: int = 1) -> Granted | Denied:
@@ -124,7 +125,7 @@ class RedisThrottle:
         if lease == FREE:
             if self._terms.free and self._free():
                 self._news.granted(calls)
-                return Granted(FREE, permit.calls + calls, operation=permit.operation)
+                return replace(permit, calls=permit.calls + calls)
             lease = secrets.token_hex(8)
         return self._take(lease, calls, permit.calls, permit.operation, 0.0)
 

@@ -14,6 +14,7 @@ from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.client import Client
 from adapters.http.target import Target, segment
+from adapters.http.turns import undivided
 from canonical.outcome import Unavailable
 
 AUTHORITY = "https://login.microsoftonline.com"
@@ -85,7 +86,8 @@ class EntraLogin:
         try:
             if self._token is not None and good(self._token):
                 return self._token.text
-            fetched = self._fetch()
+            with undivided():
+                fetched = self._fetch()
             if isinstance(fetched, Unavailable):
                 return fetched
             self._token = fetched

@@ -110,11 +110,12 @@ class Delivered(Message):
         for message in (self, *behind):
             if len(taken) == rows:
                 break
-            taken += message._take(rows - len(taken))
+            taken += message.take(rows - len(taken))
             sources.append(message)
         return Part(sources, task_id, taken)
 
-    def _take(self, most: int) -> list[int]:
+    def take(self, most: int) -> list[int]:
+        """Take up to so many rows out for a part: it has to answer for them by `part_ended`."""
         taken = self.rows[self._next : self._next + most]
         self._next += len(taken)
         self._cuts += 1
@@ -158,6 +159,8 @@ class Part:
         self.task_id = task_id
         self.rows = rows
         self.queue = message.queue
+        self.slots = 1
+        """Places of the pool it counts for: requests that it may have under way at once."""
         self.acknowledged = False
         self.body, self.payload, self.headers = message.body, message.payload, message.headers
         if rows != message.rows:

@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters.throttle.base import Ask
 from routing import names
+from routing.letters import MOST_ROWS
 from routing.names import CLASSES, Class
 from routing.weights import Turn, Wheel
 from telemetry.bus import emit
@@ -166,7 +167,8 @@ class Fetcher:
         self._wait_for_the_closed(intake)
 
     def _free(self) -> int:
-        return self._hands.limit() - self._hands.reserved()
+        wide = sum(lane.taken - len(lane.running) for lane in self._lanes.values())
+        return self._hands.limit() - self._hands.reserved() - wide
 
     def _next(self, intake: Intake) -> Part | None:
         if self._alone is not None:
@@ -196,7 +198,7 @@ class Fetcher:
 
     def _by_turn(self, intake: Intake) -> Part | None:
         heads = self._heads(intake)
-        busy = {lane.name: len(lane.running) for lane in self._lanes.values()}
+        busy = {lane.name: lane.taken for lane in self._lanes.values()}
         wall = self._hands.wall()
         ages = {
             family: {cls: wall - head.since if head.since else 0.0 for cls, head in classes.items()}
@@ -205,7 +207,7 @@ class Fetcher:
         while (turn := self._wheel.next(ages, busy)) is not None:
             message = heads[turn.family][turn.cls]
             calls = message.calls_of(1)
-            part = self._cut(message)
+            part = self._cut(message, self._wheel.portion(turn, ages))
             if part is not None:
                 self._wheel.serve(turn, calls * len(part.rows))
                 return part
@@ -232,13 +234,16 @@ class Fetcher:
 
     def _classes_with_room(self, lane: Lane) -> tuple[Class, ...]:
         """Classes of a lane that a slot of the pool is free for."""
-        limit = self._hands.limit()
         if lane.target is None and self._hands.in_process:
             preparing = sum(len(other.running) for other in self._lanes.values() if other.target is None)
             return CLASSES if preparing < _PREPARING_AT_ONCE else CLASSES[:1] if preparing == _PREPARING_AT_ONCE else ()
-        if lane.target is not None and len(self._lanes) > 1 and limit > 1:
-            limit -= max(1, limit // _KEPT_FOR_OTHERS)
-        return CLASSES if len(lane.running) < limit else ()
+        return CLASSES if lane.taken < self._room(lane) else ()
+
+    def _room(self, lane: Lane) -> int:
+        """Slots of the pool that the lane may take."""
+        limit = self._hands.limit()
+        kept = lane.target is not None and len(self._lanes) > 1 and limit > 1
+        return limit - max(1, limit // _KEPT_FOR_OTHERS) if kept else limit
 
     def _slots(self, lane: Lane) -> int:
         """Parts of a lane that may run side by side here."""
@@ -248,25 +253,36 @@ class Fetcher:
         lane = self._lane(message.queue)
         return lane.open(now) and lane.allows(message.operation, now)
 
-    def _cut(self, message: Delivered) -> Part | None:
-        """The next part of a message, with its permit where it needs one; None if there is none to be had."""
+    def _cut(self, message: Delivered, portion: float = 1.0) -> Part | None:
+        """The next part of a message, filled from those behind it, with its permit where it needs one; None if there is none
+        to be had. ``portion`` bounds what is filled in.
+        """
         lane = self._lane(message.queue)
         behind = self._intake.behind(message) if self._intake is not None else []
-        waiting = message.waiting + sum(one.waiting for one in behind)
-        slots = self._slots(lane)
-        free = min(self._free(), slots - len(lane.running))
-        rows = self._parts.rows(lane.name, message, slots, waiting=waiting, free=free)
+        waiting, slots = sum(one.waiting for one in behind), self._slots(lane)
+        rows = self._parts.rows(lane.name, message, slots, behind=waiting, portion=portion / self._sharing(lane, waiting))
         if lane.target is None:
             return self._begin(lane, message.cut(rows, behind), None)
-        ask = Ask(self._parts.calls(lane.name, message, rows), message.operation, lane.scale)
+        calls = self._parts.calls(lane.name, message, rows)
+        ask = Ask(calls, message.operation, lane.scale, min(rows, calls, self._width(lane)))
         answer = self._permits.take(message.part_id(rows), lane.target, ask)
         if isinstance(answer, Hold):
             lane.granted()
-            return self._begin(lane, message.cut(rows, behind), answer)
+            return self._begin(lane, message.cut(rows, behind), answer, answer.permit.at_once)
         lane.denied(answer, message.operation, self._hands.clock())
         return None
 
-    def _begin(self, lane: Lane, part: Part, hold: Hold | None) -> Part:
+    def _width(self, lane: Lane) -> int:
+        """Slots that a part may take where nothing bounds its target: up to half of all, so that others come free meanwhile."""
+        half = -(-self._hands.limit() // 2)
+        return 1 if lane.narrow else max(1, min(half, self._free(), self._room(lane) - lane.taken))
+
+    def _sharing(self, lane: Lane, rows: int) -> int:
+        """Parts among which little that waits is divided, so that no slot stands idle beside a long part."""
+        return 1 if lane.taken or rows >= MOST_ROWS else max(1, min(self._free(), self._slots(lane)))
+
+    def _begin(self, lane: Lane, part: Part, hold: Hold | None, slots: int = 1) -> Part:
+        part.slots = slots
         lane.running.add(part)
         part.when_ended(partial(self._ended, lane, part, hold, self._hands.clock()))
         return part
@@ -274,7 +290,7 @@ class Fetcher:
     def _ended(self, lane: Lane, part: Part, hold: Hold | None, began_at: float) -> None:
         """A picked part has its end: a slot is free, and perhaps a lease. Called on any thread."""
         lane.running.discard(part)
-        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at)
+        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at, part.slots)
         if hold is not None:
             self._permits.end(hold)
             lane.lease_back()

@@ -54,6 +54,16 @@ class Lane:
         """Whether an operator stopped it."""
         return self._paused_at is not None
 
+    @property
+    def taken(self) -> int:
+        """Slots of the pool that its parts take."""
+        return sum(part.slots for part in tuple(self.running))
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is being tried out after a maintenance: then one request goes at a time."""
+        return self._gate.most_at_once is not None
+
     def serve(self, queue: str) -> None:
         """Serve one more queue."""
         family = names.family_of(queue)

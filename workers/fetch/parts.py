@@ -1,5 +1,6 @@
 """Runs the sizing of parts: how many rows of a message go out at once, by what waits, what they take and what is allowed."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -54,23 +55,22 @@ class Parts:
         """Go by other limits of targets, where given."""
         self._limits = {names.lane(target): limit for target, limit in limits.items()}
 
-    def rows(self, lane: str, message: Delivered, slots: int, *, waiting: int = 0, free: int = 1) -> int:
+    def rows(self, lane: str, message: Delivered, slots: int, *, behind: int = 0, portion: float = 1.0) -> int:
         """Rows of the next part of a message, where up to ``slots`` parts run side by side here.
 
-        ``waiting`` counts the rows that may go into it, with those of messages behind; ``free`` slots share them.
+        ``behind`` counts the rows of further messages that may go into it; they fill it up to a ``portion`` of its size.
         """
         rules = self._rules.get(lane, _PREPARING)
-        waiting = max(waiting, message.waiting)
         batch = rules.batch_of(message.operation)
         if batch > 1:
-            return min(waiting, batch)
+            return min(message.waiting + behind, batch)
         row_s = self._row_s.get((lane, message.operation))
         fit = int(self._part_s(lane, slots) / row_s) if row_s is not None else 1
         ahead = self._ahead(lane, message.operation)
         if ahead is not None:
             fit = min(fit, int(ahead / message.calls_of(1)))
-        share = max(message.waiting, -(-waiting // max(1, free)))
-        return max(1, min(share, waiting, rules.bundle, fit))
+        most = min(rules.bundle, fit)
+        return max(1, min(most, max(message.waiting, min(message.waiting + behind, math.ceil(most * portion)))))
 
     def calls(self, lane: str, message: Delivered, rows: int) -> int:
         """Calls to ask a permit for: what the part takes, at most what the rate gives a little ahead, at least one."""
@@ -79,16 +79,16 @@ class Parts:
         ahead = self._ahead(lane, message.operation)
         return expected if ahead is None else max(1, min(expected, int(ahead)))
 
-    def ended(self, lane: str, operation: str, rows: int, took_s: float) -> None:
-        """A part ran: the mean time of a row follows it."""
+    def ended(self, lane: str, operation: str, rows: int, took_s: float, slots: int = 1) -> None:
+        """A part ran in so many slots: the mean time of a row follows it."""
         row_s = max(_LEAST_ROW_S, took_s / rows)
         known = self._row_s.get((lane, operation), row_s)
         self._row_s[lane, operation] = known + _NEWEST * (row_s - known)
-        usual = self._usual.get(lane, float(rows))
-        self._usual[lane] = usual + _NEWEST * (rows - usual)
+        usual = self._usual.get(lane, rows / slots)
+        self._usual[lane] = usual + _NEWEST * (rows / slots - usual)
 
     def usual(self, lane: str) -> float:
-        """Rows that a part of the lane held in the mean of the last ones; 0 before any has run."""
+        """Rows that a part of the lane held for each slot it took, in the mean of the last ones; 0 before any has run."""
         return self._usual.get(lane, 0.0)
 
     def _part_s(self, lane: str, slots: int) -> float:

@@ -10,6 +10,7 @@ from adapters.erps.netsuite.faults import Fault, meaning_of
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
+from adapters.http.turns import undivided
 from canonical.outcome import Throttled, Unavailable
 
 PATH = "/auth/oauth2/v1/token"
@@ -72,7 +73,8 @@ class OAuthLogin:
         try:
             if self._token is not None and good(self._token):
                 return self._token.text
-            fetched = self._fetch(caller)
+            with undivided():
+                fetched = self._fetch(caller)
             if not isinstance(fetched, _Token):
                 return fetched
             self._token = fetched

@@ -16,6 +16,7 @@ from adapters.erps.tryton.options import Keys, TrytonOptions
 from adapters.http.answers import Answer, Exchange
 from adapters.http.bodies import UnreadableError, read_json
 from adapters.http.caller import Caller
+from adapters.http.turns import undivided
 from canonical.outcome import Conflict, Unavailable, Uncertain
 
 PATH = "/rpc/"
@@ -64,7 +65,7 @@ class Rpc:
 
     def _begin(self, caller: Caller, refused: str) -> str | Fault:
         """A session other than the refused one."""
-        with self._lock:
+        with self._lock, undivided():
             if self._session != refused:
                 return self._session
             params: list[object] = [self._login, {"password": self._keys.password}, "en"]

@@ -16,6 +16,9 @@ from adapters.http.plain import Request, read_head, write_request
 from adapters.http.wire import Connection, Limits
 
 CAP = 40
+_READY, _other_end = socket.socketpair()
+_other_end.close()
+"""A file that is ready to be read at any time."""
 
 
 class Line:
@@ -27,8 +30,11 @@ class Line:
     def send(self, data: bytes) -> int:
         return len(data)
 
-    def settimeout(self, _seconds: float) -> None:
+    def setblocking(self, _on: bool) -> None:
         return
+
+    def fileno(self) -> int:
+        return _READY.fileno()
 
     def recv(self, _most: int) -> bytes:
         return self.pieces.pop(0) if self.pieces else b""
