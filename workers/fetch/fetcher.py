@@ -1,6 +1,7 @@
 """Runs the picking: whenever the pool has a free slot, the next part by share, weight and age among what may go."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any
 
 from adapters.throttle.base import Ask
 from routing import names
-from routing.letters import MOST_ROWS
 from routing.names import CLASSES, Class
 from routing.weights import Turn, Wheel
 from telemetry.bus import emit
@@ -66,7 +66,7 @@ class Fetcher:
         self._wheel = Wheel()
         self._plan = FetchPlan()
         self._lanes: dict[str, Lane] = {}
-        self._holding = Holding(hands.limit, hands.clock, lambda queue: parts.usual(names.lane_of(names.family_of(queue))))
+        self._holding = Holding(hands.limit, hands.clock)
         self._intake: Intake | None = None
         self._handler: Callable[[Part], Any] | None = None
         self._alone: Part | None = None
@@ -259,8 +259,7 @@ class Fetcher:
         """
         lane = self._lane(message.queue)
         behind = self._intake.behind(message) if self._intake is not None else []
-        waiting, slots = sum(one.waiting for one in behind), self._slots(lane)
-        rows = self._parts.rows(lane.name, message, slots, behind=waiting, portion=portion / self._sharing(lane, waiting))
+        rows = self._rows(lane, message, sum(one.waiting for one in behind), portion)
         if lane.target is None:
             return self._begin(lane, message.cut(rows, behind), None)
         calls = self._parts.calls(lane.name, message, rows)
@@ -277,9 +276,17 @@ class Fetcher:
         half = -(-self._hands.limit() // 2)
         return 1 if lane.narrow else max(1, min(half, self._free(), self._room(lane) - lane.taken))
 
-    def _sharing(self, lane: Lane, rows: int) -> int:
-        """Parts among which little that waits is divided, so that no slot stands idle beside a long part."""
-        return 1 if lane.taken or rows >= MOST_ROWS else max(1, min(self._free(), self._slots(lane)))
+    def _rows(self, lane: Lane, message: Delivered, behind: int, portion: float) -> int:
+        """Rows of the next part: of the message, and of the ``behind`` rows as many as leave some to whoever picks next."""
+        slots = self._slots(lane)
+        most = self._parts.most(lane.name, message, slots)
+        if self._intake is None or self._parts.batch(lane.name, message.operation) > 1:
+            return min(message.waiting + behind, most)
+        fair = math.ceil(most * portion)
+        at_once = -(-slots // (1 if lane.target is None else self._width(lane)))
+        self._holding.wish(message.queue, fair * at_once)
+        filled = min(message.waiting + behind, fair, self._holding.rows(self._intake, message.queue) // at_once)
+        return max(1, min(most, max(message.waiting, filled)))
 
     def _begin(self, lane: Lane, part: Part, hold: Hold | None, slots: int = 1) -> Part:
         part.slots = slots
@@ -290,7 +297,7 @@ class Fetcher:
     def _ended(self, lane: Lane, part: Part, hold: Hold | None, began_at: float) -> None:
         """A picked part has its end: a slot is free, and perhaps a lease. Called on any thread."""
         lane.running.discard(part)
-        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at, part.slots)
+        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at)
         if hold is not None:
             self._permits.end(hold)
             lane.lease_back()

@@ -7,11 +7,12 @@ from workers.fetch.intake import Intake
 
 _SPARE_LEAST, _SPARE_MOST = 4, 16
 _ROWS_A_SLOT = 16
-"""Rows held for each slot of the pool where nothing is known of its parts; else about two parts, so that no slot waits for the
-broker and little is hoarded."""
-_PARTS_A_SLOT = 2
+"""Rows held for each slot of the pool at least: small parts need no more, and no slot waits for the broker."""
+_AHEAD = 2
+"""Where parts are larger: so many times the rows that run at once, half of them to be picked next."""
 _MOST_ROWS_HELD = 1_000
-"""Of one queue by its usual parts, however many slots there are: what a worker holds, no other can take."""
+"""Of one queue by what its parts would hold: what a worker holds, no other can take."""
+_RECENT = 0.25
 _LEAST_MESSAGES = 5
 _ABSENT_S = 15.0
 _HUNGRY_EVERY_S = 0.05
@@ -20,12 +21,10 @@ _HUNGRY_EVERY_S = 0.05
 class Holding:
     """Consumes queues with a prefetch that fits. Belongs to the connection's thread."""
 
-    def __init__(
-        self, slots: Callable[[], int], clock: Callable[[], float], usual: Callable[[str], float] = lambda _queue: 0.0
-    ) -> None:
-        """``slots`` says how much the pool runs at once, ``usual`` how many rows a queue's parts hold, 0 if nobody knows."""
+    def __init__(self, slots: Callable[[], int], clock: Callable[[], float]) -> None:
+        """``slots`` says how much the pool runs at once."""
         self._slots = slots
-        self._usual = usual
+        self._wished: dict[str, float] = {}
         self._clock = clock
         self._given: dict[str, int] = {}
         self._absent_until: dict[str, float] = {}
@@ -39,11 +38,19 @@ class Holding:
 
     def fits(self, intake: Intake, queue: str) -> int:
         """Messages a queue may have here, by the rows of its last ones."""
-        rows = _ROWS_A_SLOT * self._slots()
-        wanted = min(_MOST_ROWS_HELD, _PARTS_A_SLOT * self._slots() * self._usual(queue))
         each = intake.rows_each(queue)
-        most = max(self.most, math.ceil(wanted / each))
-        return min(most, max(_LEAST_MESSAGES, math.ceil(max(rows, wanted) / each)))
+        wished = min(_MOST_ROWS_HELD, _AHEAD * self._wished.get(queue, 0.0))
+        by_rows = math.ceil(max(_ROWS_A_SLOT * self._slots(), wished) / each)
+        return min(max(self.most, math.ceil(wished / each)), max(_LEAST_MESSAGES, by_rows))
+
+    def wish(self, queue: str, rows: float) -> None:
+        """What runs of a queue at once would hold so many rows, if they were here."""
+        known = self._wished.get(queue, 0.0)
+        self._wished[queue] = known + _RECENT * (rows - known)
+
+    def rows(self, intake: Intake, queue: str) -> int:
+        """Rows that may run of a queue now, so that as many stay here for whoever picks next."""
+        return int(self._given.get(queue, 0) * intake.rows_each(queue) / _AHEAD)
 
     def consume(self, intake: Intake, queue: str) -> bool:
         """Consume a queue, or go on with the prefetch that fits now. False if the broker does not have it."""

@@ -1,6 +1,5 @@
 """Runs the sizing of parts: how many rows of a message go out at once, by what waits, what they take and what is allowed."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -49,47 +48,44 @@ class Parts:
         self._rules = rules
         self._limits: Mapping[str, Limit] = {}
         self._row_s: dict[tuple[str, str], float] = {}
-        self._usual: dict[str, float] = {}
 
     def follow(self, limits: Mapping[str, Limit]) -> None:
         """Go by other limits of targets, where given."""
         self._limits = {names.lane(target): limit for target, limit in limits.items()}
 
-    def rows(self, lane: str, message: Delivered, slots: int, *, behind: int = 0, portion: float = 1.0) -> int:
-        """Rows of the next part of a message, where up to ``slots`` parts run side by side here.
+    def rows(self, lane: str, message: Delivered, slots: int) -> int:
+        """Rows of the next part of a message, where up to ``slots`` parts run side by side here."""
+        return min(message.waiting, self.most(lane, message, slots))
 
-        ``behind`` counts the rows of further messages that may go into it; they fill it up to a ``portion`` of its size.
-        """
+    def batch(self, lane: str, operation: str) -> int:
+        """Postings of an operation that one call may carry; 1 where none are put together."""
+        return self._rules.get(lane, _PREPARING).batch_of(operation)
+
+    def most(self, lane: str, message: Delivered, slots: int) -> int:
+        """Rows that a part with the message's operation may hold, however many wait."""
         rules = self._rules.get(lane, _PREPARING)
         batch = rules.batch_of(message.operation)
         if batch > 1:
-            return min(message.waiting + behind, batch)
+            return batch
         row_s = self._row_s.get((lane, message.operation))
         fit = int(self._part_s(lane, slots) / row_s) if row_s is not None else 1
         ahead = self._ahead(lane, message.operation)
         if ahead is not None:
             fit = min(fit, int(ahead / message.calls_of(1)))
-        most = min(rules.bundle, fit)
-        return max(1, min(most, max(message.waiting, min(message.waiting + behind, math.ceil(most * portion)))))
+        return max(1, min(rules.bundle, fit))
 
     def calls(self, lane: str, message: Delivered, rows: int) -> int:
         """Calls to ask a permit for: what the part takes, at most what the rate gives a little ahead, at least one."""
-        batch = self._rules.get(lane, _PREPARING).batch_of(message.operation)
+        batch = self.batch(lane, message.operation)
         expected = -(-rows // batch) if batch > 1 else message.calls_of(rows)
         ahead = self._ahead(lane, message.operation)
         return expected if ahead is None else max(1, min(expected, int(ahead)))
 
-    def ended(self, lane: str, operation: str, rows: int, took_s: float, slots: int = 1) -> None:
-        """A part ran in so many slots: the mean time of a row follows it."""
+    def ended(self, lane: str, operation: str, rows: int, took_s: float) -> None:
+        """A part ran: the mean time of a row follows it."""
         row_s = max(_LEAST_ROW_S, took_s / rows)
         known = self._row_s.get((lane, operation), row_s)
         self._row_s[lane, operation] = known + _NEWEST * (row_s - known)
-        usual = self._usual.get(lane, rows / slots)
-        self._usual[lane] = usual + _NEWEST * (rows / slots - usual)
-
-    def usual(self, lane: str) -> float:
-        """Rows that a part of the lane held for each slot it took, in the mean of the last ones; 0 before any has run."""
-        return self._usual.get(lane, 0.0)
 
     def _part_s(self, lane: str, slots: int) -> float:
         # Of many parts side by side one ends soon, however long each takes. By the length of one alone, a full pool would cut
