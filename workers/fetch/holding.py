@@ -9,9 +9,9 @@ _SPARE_LEAST, _SPARE_MOST = 4, 16
 _ROWS_A_SLOT = 16
 """Rows held for each slot of the pool at least: small parts need no more, and no slot waits for the broker."""
 _AHEAD = 2
-"""Where parts are larger: so many times the rows that run at once, half of them to be picked next."""
-_MOST_ROWS_HELD = 1_000
-"""Of one queue by what its parts would hold: what a worker holds, no other can take."""
+"""Where parts are larger, so many times the rows that run at once. But no more than so many times the usual messages: a lost
+connection counts as one delivery of each that was held.
+"""
 _RECENT = 0.25
 _LEAST_MESSAGES = 5
 _ABSENT_S = 15.0
@@ -39,9 +39,10 @@ class Holding:
     def fits(self, intake: Intake, queue: str) -> int:
         """Messages a queue may have here, by the rows of its last ones."""
         each = intake.rows_each(queue)
-        wished = min(_MOST_ROWS_HELD, _AHEAD * self._wished.get(queue, 0.0))
+        wished = _AHEAD * self._wished.get(queue, 0.0)
         by_rows = math.ceil(max(_ROWS_A_SLOT * self._slots(), wished) / each)
-        return min(max(self.most, math.ceil(wished / each)), max(_LEAST_MESSAGES, by_rows))
+        most = self.most if wished <= self.most * each else _AHEAD * self.most
+        return min(most, max(_LEAST_MESSAGES, by_rows))
 
     def wish(self, queue: str, rows: float) -> None:
         """What runs of a queue at once would hold so many rows, if they were here."""
