@@ -23,6 +23,23 @@ three_shares = st.fixed_dictionaries(dict.fromkeys(DOMAINS, weight))
 costs = st.integers(1, 50)
 
 
+@given(weights_of_three, three_shares, some_classes, st.sets(st.sampled_from((ORDERS, SHIPMENTS, RETURNS)), min_size=1))
+def test_the_portion_of_a_turn_is_its_weight_and_share_over_the_greatest_that_waits(
+    weights: Weights, shares: dict[str, int], classes: set[Class], families: set[str]
+) -> None:
+    wheel = Wheel()
+    wheel.set({LANE: weights}, {LANE: shares})
+    waiting = {family: _fresh(classes) for family in families}
+    share_of = {family: shares[names.domain_of(family)] for family in families}
+
+    portions = {(f, cls): wheel.portion(Turn(f, cls), waiting) for f in families for cls in classes}
+
+    assert max(portions.values()) == 1
+    for (family, cls), portion in portions.items():
+        by_class = weights.of(cls) / max(weights.of(one) for one in classes)
+        assert portion == pytest.approx(share_of[family] / max(share_of.values()) * by_class)
+
+
 def _fresh(classes: Iterable[Class]) -> dict[Class, float]:
     return dict.fromkeys(classes, 0.0)
 

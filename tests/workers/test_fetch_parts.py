@@ -36,9 +36,10 @@ class Answers:
         self.said.append("requeue" if requeue else "dead-letter")
 
 
-def _message(rows: int, calls: int = 0, channel: Any = None) -> Delivered:
+def _message(rows: int, calls: int = 0, channel: Any = None, first: int = 1, **more: Any) -> Delivered:
     headers = {"id": "m", "task": "deliver", "calls": calls or rows, "operation": "order.create", "argsrepr": "(erp: 1)"}
-    body = json.dumps([[list(range(1, rows + 1))], {}, {}])
+    headers |= more
+    body = json.dumps([[list(range(first, first + rows))], {}, {}])
     raw = RawMessage(body, content_type="application/json", content_encoding="utf-8", application_headers=headers)
     raw.delivery_info = {"delivery_tag": 1, "routing_key": QUEUE, "redelivered": False}
     return Delivered(raw, channel or Answers(), QUEUE, 0.0, 1)
@@ -74,6 +75,53 @@ def test_a_message_is_answered_once_when_all_its_parts_have_ended_and_the_worst_
 
     assert before == []
     assert answers.said == [{0: "ack", 1: "requeue", 2: "dead-letter"}[max(endings)]]
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=8), st.sampled_from(list(Ending)), st.data())
+def test_a_part_gathered_of_several_messages_holds_their_rows_in_order_and_answers_for_each(
+    sizes: list[int], ending: Ending, data: st.DataObject
+) -> None:
+    channels = [Answers() for _ in sizes]
+    starts = [1 + sum(sizes[:n]) for n in range(len(sizes))]
+    messages = [
+        _message(size, channel=channel, first=start) for size, channel, start in zip(sizes, channels, starts, strict=True)
+    ]
+    wanted = data.draw(st.integers(1, sum(sizes)))
+
+    part = messages[0].cut(wanted, messages[1:])
+    taken = [len(message.rows) - message.waiting for message in messages]
+    _end(part, ending)
+
+    assert list(part.rows) == list(range(1, wanted + 1))
+    assert json.loads(part.body or "") == [[list(part.rows)], {}, {}]
+    assert sum(taken) == wanted
+    # One that was taken whole has its answer. Whose fault a refusal is shows when each runs alone: none of several is dead.
+    bad = "requeue" if ending is Ending.AGAIN or len(part.messages) > 1 else "dead-letter"
+    for size, many, channel in zip(sizes, taken, channels, strict=True):
+        if ending is Ending.DONE:
+            assert channel.said == (["ack"] if many == size else [])
+        elif many:
+            assert channel.said in ([bad], [] if ending is Ending.DEAD and len(part.messages) == 1 else [bad])
+        else:
+            assert channel.said == []
+
+
+@pytest.mark.parametrize(
+    ("more", "together"),
+    [
+        ({}, True),
+        ({"id": "another", "calls": 7, "since": 5}, True),
+        ({"operation": "order.update"}, False),
+        ({"traceparent": "00-1-1-01"}, False),
+        ({"expires": "2030-01-01T00:00:00+00:00"}, False),
+        ({"x-delivery-count": 1}, False),
+    ],
+)
+def test_only_rows_of_fresh_messages_for_the_same_work_go_out_together(more: dict[str, Any], together: bool) -> None:
+    head, other = _message(2), _message(2, **more)
+
+    assert head.goes_with(other) is together
+    assert other.goes_with(head) is together
 
 
 def _end(part: Any, ending: Ending) -> None:

@@ -141,3 +141,29 @@ def test_a_row_that_kills_every_worker_is_dead_lettered_without_the_rows_of_its_
     assert field.dead(LANE) == [(KILLS, "delivery_limit")]
     assert Counter(one.row for one in worker.ran)[KILLS] <= 2 * LIMIT + 2
     _nothing_left(field)
+
+
+def test_messages_of_one_row_go_out_together_and_each_is_answered(workers: Workers) -> None:
+    field = workers.field
+    field.send(QUEUE, range(1, 401))
+
+    worker = workers.start(concurrency=4, limits=UNLIMITED, service_s=0.002)
+    ran = worker.wait_ran(400, 60)
+
+    _nothing_left(field)
+    assert sorted(one.row for one in ran) == list(range(1, 401))
+    assert all(one.permitted for one in ran)
+    wait_until(lambda: worker.permits["out"] == 0, 10, "permits back")
+    assert worker.permits["granted"] < 200
+
+
+def test_one_bad_message_among_many_is_the_only_one_that_is_dead_lettered(workers: Workers) -> None:
+    field = workers.field
+    field.send(QUEUE, [*range(1, 40), FAILS, *range(40, 80)])
+
+    worker = workers.start(concurrency=2, limits=UNLIMITED)
+    wait_until(lambda: {one.row for one in worker.ran} >= {FAILS, *range(1, 80)}, 30, "every row run")
+
+    wait_until(lambda: field.depth(names.dead(LANE)) == 1, 20, "the bad one dead-lettered")
+    assert field.dead(LANE) == [(FAILS, "rejected")]
+    _nothing_left(field)

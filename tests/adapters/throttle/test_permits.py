@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.throttle.base import Ask, Limit
+from adapters.throttle.base import Ask, Limit, Report
 from tests.adapters.throttle.asking import Make, denied, granted
 from tests.adapters.throttle.clock import Clock
 
@@ -180,3 +180,25 @@ def test_a_limit_that_could_never_grant_is_refused(wrong: dict[str, float]) -> N
 def test_the_safe_share_is_never_less_than_one_call_at_a_time() -> None:
     assert Limit(50, 10, 5, 0.25).alone() == Limit(12.5, 2, 1, 0.25)
     assert Limit(None, 1, 1, 0.01).alone() == Limit(None, 1, 1, 0.01)
+
+
+def test_calls_go_side_by_side_under_one_permit_only_where_nothing_bounds_them(make: Make, clock: Clock) -> None:
+    ask = Ask(8, at_once=8)
+
+    free = granted(make(Limit(), clock).acquire(ask))
+    bounded = [granted(make(limit, clock).acquire(ask)) for limit in (Limit(rate_per_s=1000, burst=100), Limit(concurrency=9))]
+
+    assert (free.calls, free.at_once) == (8, 8)
+    assert [permit.at_once for permit in bounded] == [1, 1]
+
+
+def test_a_refusal_takes_back_that_calls_go_side_by_side(make: Make, clock: Clock) -> None:
+    throttle = make(Limit(), clock)
+    before = granted(throttle.acquire(Ask(8, at_once=8)))
+    throttle.release(before)
+
+    throttle.report(Report("order.create", 0.1, "throttled"))
+    clock.pass_(5.0)
+    after = granted(throttle.acquire(Ask(8, at_once=8)))
+
+    assert (before.at_once, after.at_once) == (8, 1)
