@@ -51,6 +51,7 @@ class Delivered(Message):
         self._running = 0
         self._worst = Ending.DONE
         self._give_back: Callable[[Delivered], None] | None = None
+        self._when_answered: Callable[[], None] | None = None
 
     @property
     def rows(self) -> list[int]:
@@ -122,6 +123,10 @@ class Delivered(Message):
         self._running += 1
         return taken
 
+    def when_answered(self, act: Callable[[], None]) -> None:
+        """What is to be done once the broker has its answer."""
+        self._when_answered = act
+
     def give_back(self, act: Callable[["Delivered"], None]) -> None:
         """Hand out no more; ``act`` answers it as soon as nothing of it runs."""
         self._give_back = act
@@ -140,6 +145,18 @@ class Delivered(Message):
             self.ack_log_error(logger, errors)
         else:
             self.reject_log_error(logger, errors, requeue=self._worst is Ending.AGAIN)
+
+    def ack(self, multiple: bool = False) -> None:
+        super().ack(multiple=multiple)
+        self._answered()
+
+    def reject(self, requeue: bool = False) -> None:
+        super().reject(requeue=requeue)
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._when_answered is not None:
+            self._when_answered()
 
     def ack_log_error(self, logger: Any, errors: Any, multiple: bool = False) -> None:
         super().ack_log_error(logger, (*errors, AMQPError), multiple=multiple)

@@ -69,7 +69,7 @@ class Holding:
         """Go on with another prefetch where the pool's size or the messages have changed much."""
         for queue in intake.consumed:
             given, fits = self._given.get(queue, 0), self.fits(intake, queue)
-            if fits > given + given // 4 or 2 * fits <= given:
+            if fits > given + given // 4 or (2 * fits <= given and intake.complete(queue)):
                 self.consume(intake, queue)
 
     def hungry(self, intake: Intake) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -30,6 +31,20 @@ SUSPECT_AFTER = 2
 """A message that came back so often runs alone where a crash takes the whole process: its neighbours must not die with it."""
 
 
+@dataclass(slots=True)
+class _Consumer:
+    """One consumer of a queue: how many messages it may have here without an answer, and has."""
+
+    queue: str
+    prefetch: int
+    here: int = 0
+    tag: str = ""
+
+    def answered(self) -> None:
+        """One of its messages has its answer: the broker may send another."""
+        self.here -= 1
+
+
 class Intake:
     """Buffers of messages held unacknowledged. Used by the thread that owns the connection and by no other.
 
@@ -50,7 +65,7 @@ class Intake:
         self._clock = clock
         self._arrived = arrived
         self._channel = connection.channel()
-        self._tags: dict[str, str] = {}
+        self._consumers: dict[str, list[_Consumer]] = {}
         self._count = 0
         self.buffers: dict[str, deque[Delivered]] = {}
         self.suspects: list[Delivered] = []
@@ -59,27 +74,37 @@ class Intake:
     @property
     def consumed(self) -> tuple[str, ...]:
         """Queues with a consumer now."""
-        return tuple(self._tags)
+        return tuple(self._consumers)
 
     def consume(self, queue: str, prefetch: int) -> bool:
-        """Begin to consume, or go on with another prefetch. False if the broker does not have the queue."""
+        """Begin to consume, or go on with another prefetch. False if the broker does not have the queue.
+
+        Only a queue that is `complete` goes on with less. With more it goes on anyway: where messages are on their way a
+        consumer for what is added stands beside the first.
+        """
         if not self._exists(queue):
             _log.error("queue %s does not exist: nothing is fetched from it until `millrace topology declare`", queue)
             return False
-        self.cancel(queue)
-        self.buffers.setdefault(queue, deque())
-        # The count holds for consumers made after it on this channel; those made before keep theirs.
-        self._channel.basic_qos(0, prefetch, False)
-        self._tags[queue] = self._channel.basic_consume(
-            queue, callback=partial(self._on_raw, queue), on_cancel=partial(self._on_cancelled, queue)
-        )
+        if queue in self._consumers and not self.complete(queue):
+            prefetch -= sum(one.prefetch for one in self._consumers[queue])
+        else:
+            self.cancel(queue)
+        if prefetch > 0:
+            self._add(_Consumer(queue, prefetch))
         return True
 
+    def complete(self, queue: str) -> bool:
+        """Whether all that its consumers may have here is here, so that nothing is on its way: then they may end unnoticed.
+
+        A quorum queue takes back what is on its way to a consumer that ends, and counts it as delivered
+        (RabbitMQ, ``rabbit_fifo_client``, its issue 3729): a message could be dead-lettered that never ran.
+        """
+        return all(one.here >= one.prefetch for one in self._consumers.get(queue, ()))
+
     def cancel(self, queue: str) -> None:
-        """Take the consumer away; what is buffered stays here."""
-        tag = self._tags.pop(queue, None)
-        if tag is not None:
-            self._channel.basic_cancel(tag)
+        """Take the consumers away; what is buffered stays here."""
+        for consumer in self._consumers.pop(queue, ()):
+            self._channel.basic_cancel(consumer.tag)
 
     def rows_each(self, queue: str) -> float:
         """Rows a message of the queue holds in the mean of the last ones; the most it may hold before any has come."""
@@ -125,7 +150,7 @@ class Intake:
 
     def close(self) -> None:
         """Hand everything back. The channel stays open for the acknowledgements of what runs."""
-        for queue in list(self._tags):
+        for queue in list(self._consumers):
             self.cancel(queue)
         count = sum(self.hand_back(queue) for queue in list(self.buffers))
         if count:
@@ -135,9 +160,20 @@ class Intake:
         """The connection is gone: the broker has everything again already."""
         self.buffers.clear()
         self.suspects.clear()
-        self._tags.clear()
+        self._consumers.clear()
 
-    def _on_raw(self, queue: str, raw: Any) -> None:
+    def _add(self, consumer: _Consumer) -> None:
+        queue = consumer.queue
+        self.buffers.setdefault(queue, deque())
+        # The count holds for consumers made after it on this channel; those made before keep theirs.
+        self._channel.basic_qos(0, consumer.prefetch, False)
+        consumer.tag = self._channel.basic_consume(
+            queue, callback=partial(self._on_raw, consumer), on_cancel=partial(self._on_cancelled, queue)
+        )
+        self._consumers.setdefault(queue, []).append(consumer)
+
+    def _on_raw(self, consumer: _Consumer, raw: Any) -> None:
+        queue = consumer.queue
         fault = fault_of_envelope(raw.properties, self._known_tasks)
         if fault is not None:
             self._refuse(queue, raw, fault)
@@ -148,6 +184,8 @@ class Intake:
         if fault is not None:
             self._refuse(queue, raw, fault)
             return
+        consumer.here += 1
+        message.when_answered(consumer.answered)
         self.buffers.setdefault(queue, deque()).append(message)
         known = self._rows_each.get(queue, float(len(message.rows)))
         self._rows_each[queue] = known + _RECENT * (len(message.rows) - known)
@@ -159,9 +197,11 @@ class Intake:
         emit(Name.FETCH_MESSAGE_REJECTED, family=names.family_of(queue), queue=queue, reason=fault)
         self._channel.basic_reject(raw.delivery_tag, requeue=False)
 
-    def _on_cancelled(self, queue: str, _tag: str) -> None:
+    def _on_cancelled(self, queue: str, tag: str) -> None:
+        if all(one.tag != tag for one in self._consumers.get(queue, ())):
+            return
         _log.error("the broker ended the consumer of %s: the queue was deleted or moved", queue)
-        self._tags.pop(queue, None)
+        del self._consumers[queue]
         self._drop(queue)
 
     def _drop(self, queue: str) -> deque[Delivered]:
