@@ -23,15 +23,18 @@ QUEUE = f"{ORDERS}.normal"
 class Bench:
     """A fetcher on a real connection, driven by hand."""
 
-    def __init__(self, field: Field, throttle: Throttle) -> None:
+    def __init__(self, field: Field, throttle: Throttle, queue: str = QUEUE, *, in_process: bool = True) -> None:
         self.now_s = 1000.0
         self.picked: list[Part] = []
         self.connection = field.connection.clone()
-        self.connection.connect()
         self.permits = PermitBook({TARGET: throttle})
-        hands = Hands(lambda: 2, lambda: 0, lambda: None, lambda _wait_s: None, True, lambda: self.now_s)
-        self.fetcher = Fetcher([QUEUE], self.permits, Parts({}), hands)
-        intake = Intake(self.connection, {"deliver"}, clock=lambda: self.now_s, arrived=lambda: None)
+        hands = Hands(lambda: 2, lambda: 0, lambda: None, lambda _wait_s: None, in_process, lambda: self.now_s)
+        self.fetcher = Fetcher([queue], self.permits, Parts({}), hands)
+        self.connect()
+
+    def connect(self) -> None:
+        self.connection.connect()
+        intake = Intake(self.connection, {"deliver", "orders.prepare"}, clock=lambda: self.now_s, arrived=lambda: None)
         self.fetcher.begin(intake, self.picked.append)
 
     def read(self, count: int) -> None:
@@ -97,6 +100,24 @@ def test_a_message_given_back_again_and_again_is_published_anew_before_its_limit
     bench.read(3)
 
     assert field.dead(LANE) == []
+    bench.connection.release()
+
+
+@pytest.mark.parametrize(("in_process", "picked"), [(False, [1, 2, 1, 2]), (True, [1, 2])])
+def test_what_processes_ran_when_the_connection_went_keeps_no_place(field: Field, in_process: bool, picked: list[int]) -> None:
+    field.send("orders.normal", [1, 2, 3])
+    bench = Bench(field, LocalThrottle(Limit()), "orders.normal", in_process=in_process)
+    bench.read(3)
+    bench.fetcher.pick()
+
+    bench.connection.close()
+    bench.fetcher.end(connected=False)
+    bench.connect()
+    bench.read(3)
+    bench.fetcher.pick()
+
+    # Threads run on beside what is fetched anew, so their places are taken until they end.
+    assert [_row(part) for part in bench.picked] == picked
     bench.connection.release()
 
 

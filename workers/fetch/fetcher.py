@@ -106,6 +106,7 @@ class Fetcher:
             emit(Name.FETCH_BUFFER_RETURNED, count=held, reason="stop")
         else:
             intake.forget()
+            self._let_go_of_the_ended()
 
     def follow(self, plan: FetchPlan) -> None:
         """Put another plan in force; it acts on what is buffered and all that waits behind."""
@@ -165,6 +166,12 @@ class Fetcher:
         if free > 0:
             self._holding.hungry(intake)
         self._wait_for_the_closed(intake)
+
+    def _let_go_of_the_ended(self) -> None:
+        """With the connection Celery ends what runs in processes, and not every end is told. What threads run goes on."""
+        if not self._hands.in_process:
+            for part in [part for lane in self._lanes.values() for part in lane.running]:
+                part.ended()
 
     def _free(self) -> int:
         wide = sum(lane.taken - len(lane.running) for lane in self._lanes.values())
