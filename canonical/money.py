@@ -13,6 +13,7 @@ from canonical.model import Frozen
 LARGEST_AMOUNT = Decimal(10) ** 12
 MOST_DECIMALS = 6
 
+_SMALLEST = {currency: Decimal(1).scaleb(-digits) for currency, digits in MINOR_DIGITS.items()}
 _WRITTEN = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 
@@ -90,4 +91,4 @@ class Money(Frozen):
 
 def in_minor_digits(amount: Decimal, currency: str) -> Decimal:
     """The amount rounded half-even to the currency's own number of decimals (JPY 0, USD 2, KWD 3)."""
-    return amount.quantize(Decimal(1).scaleb(-MINOR_DIGITS[currency]))
+    return amount.quantize(_SMALLEST[currency])

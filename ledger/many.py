@@ -146,7 +146,9 @@ def given_by(columns: tuple[Column[Any], ...]) -> TableValuedAlias:
 
 def _document(names: tuple[str, ...], rows: Sequence[Values]) -> dict[str, object]:
     """The parameter ``rows``. Raises ValueError for a naive time, which the server would read as one of its own zone."""
-    for name in names:
+    first = rows[0] if rows else {}
+    # A column holds values of one kind, or none: where the first is another kind there is no time to look at.
+    for name in [name for name in names if first.get(name) is None or isinstance(first[name], datetime)]:
         if any(isinstance(value := row[name], datetime) and value.tzinfo is None for row in rows):
             raise ValueError("naive time given to the ledger")
     return {"rows": msgspec.json.encode(rows).decode()}

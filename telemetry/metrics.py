@@ -6,7 +6,7 @@ environment; the worker passes the same folder as `multiproc_dir`, and its paren
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +53,7 @@ class Metrics:
         self._counters = {name: self._counter(spec) for name, spec in _COUNTERS.items()}
         self._seconds = {name: self._histogram(spec) for name, spec in _SECONDS.items()}
         self._dropped = Counter("millrace_dropped_fields", "Fields not on the allow-list", registry=self._own)
-        self._children: dict[_Rule, dict[tuple[Value | None, ...], Counter | Histogram]] = {}
+        self._children: dict[_Rule, dict[tuple[Value | None, ...], Callable[[float], None]]] = {}
 
     def hear(self, event: bus.Event) -> None:
         """Count one event."""
@@ -85,21 +85,20 @@ class Metrics:
         amount = fields.get(rule.amount, 1 if rule.metric in _COUNTERS else None)
         if not isinstance(amount, int | float):
             return
-        child = self._child(rule, fields)
-        if isinstance(child, Counter):
-            child.inc(max(0, amount))
-        else:
-            child.observe(max(0, amount))
+        self._child(rule, fields)(max(0, amount))
 
-    def _child(self, rule: "_Rule", fields: Fields) -> Counter | Histogram:
-        """The one series an event counts in. Looked up by what the event says: making the labels anew is most of the cost."""
+    def _child(self, rule: "_Rule", fields: Fields) -> Callable[[float], None]:
+        """How to add to the one series an event counts in. Looked up by what the event says: making the labels anew is most of
+        the cost, and asking for the kind of a metric a part of the rest.
+        """
         children = self._children.setdefault(rule, {})
         said = tuple([fields.get(name) for name in rule.says])
         found = children.get(said)
         if found is None:
             metric = self._counters.get(rule.metric) or self._seconds[rule.metric]
             labels = self._labels(_spec_of(rule), rule, fields)
-            found = metric.labels(**labels) if labels else metric
+            child = metric.labels(**labels) if labels else metric
+            found = child.inc if isinstance(child, Counter) else child.observe
             if len(children) < MOST_LABEL_VALUES:
                 children[said] = found
         return found

@@ -5,6 +5,7 @@ be.
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 _PATH = re.compile(r"/[!-~]*")
@@ -85,7 +86,13 @@ def request_line(prefix: str, path: str, query: tuple[tuple[str, str], ...]) -> 
         raise ValueError("a request path must begin with / and hold only quoted segments: quote keys with segment()")
     if not query:
         return prefix + path
-    return f"{prefix}{path}{'&' if '?' in path else '?'}{urlencode(query)}"
+    return f"{prefix}{path}{'&' if '?' in path else '?'}{_quoted(query)}"
+
+
+@lru_cache(maxsize=256)
+def _quoted(query: tuple[tuple[str, str], ...]) -> str:
+    # The same few stand behind every order.
+    return urlencode(query)
 
 
 def _is_ipv6(host: str) -> bool:

@@ -48,7 +48,7 @@ Pieces = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 def checked(wanted: type, told: Any) -> Any:
     """The amount or code that a field holds. Raises ValueError for what is none."""
-    if issubclass(wanted, Amount):
+    if wanted is Unsigned or wanted is Amount:
         if isinstance(told, str):
             return _amount(told, unsigned=wanted is Unsigned, written=True)
         if isinstance(told, int | Decimal) and not isinstance(told, bool):

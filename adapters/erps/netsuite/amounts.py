@@ -9,7 +9,7 @@ from adapters.erps.base import References
 from adapters.erps.netsuite.options import NetSuiteOptions
 from canonical.currencies import MINOR_DIGITS
 from canonical.money import in_minor_digits
-from canonical.order import Charge, Order, Tax
+from canonical.order import Charge, Order, OrderLine, Tax
 from canonical.outcome import Rejected
 
 ZERO = Decimal(0)
@@ -73,7 +73,7 @@ def sums_of(order: Order, references: References, options: NetSuiteOptions) -> S
     if lacking is not None:
         return missing_item(lacking)
     shipping = [charge for charge in told.charges if charge.code == SHIPPING]
-    cost = sum((_net(told, c.net, c.tax) for c in shipping), ZERO)
+    cost = sum((_net(told, c) for c in shipping), ZERO)
     taxes = [*_taxes_of(rows, references, options), *_taxes_of_shipping(shipping, cost, references, options)]
     return _settled(told, Sums(tuple(rows), cost, tuple(taxes)), references, options)
 
@@ -114,7 +114,7 @@ def missing_item(key: str) -> Rejected:
 def _goods(order: Order, references: References) -> Iterator[Row]:
     for line in order.lines:
         item = references.get("item", line.sku) or ""
-        yield Row(line.key, item, line.quantity, _net(order, line.net, line.tax), line.title, line.taxes)
+        yield Row(line.key, item, line.quantity, _net(order, line), line.title, line.taxes)
 
 
 def _charges(order: Order, references: References) -> Iterator[Row]:
@@ -126,11 +126,11 @@ def _charges(order: Order, references: References) -> Iterator[Row]:
         number = f":{met[charge.code]}" if met[charge.code] > 1 else ""
         item = references.get("charge", charge.code) or ""
         key = f"charge:{charge.code}{number}"
-        yield Row(key, item, 1, _net(order, charge.net, charge.tax), charge.title, charge.taxes)
+        yield Row(key, item, 1, _net(order, charge), charge.title, charge.taxes)
 
 
-def _net(order: Order, net: Decimal, tax: Decimal) -> Decimal:
-    return in_minor_digits(net - tax if order.prices_include_tax else net, order.currency)
+def _net(order: Order, part: OrderLine | Charge) -> Decimal:
+    return in_minor_digits(part.net - part.tax if order.prices_include_tax else part.net, order.currency)
 
 
 def _taxes_of(rows: Sequence[Row], references: References, options: NetSuiteOptions) -> Iterator[TaxRow]:
