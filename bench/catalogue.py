@@ -8,7 +8,7 @@ from bench import against_tryton, measures
 from bench.contenders import Contender, Told
 from bench.express import express
 from bench.growth import growth
-from bench.millrace import Millrace
+from bench.millrace import FREE_SLOTS, Millrace
 from bench.peer import celery_at_a_limit, peers, split_by_hand
 from bench.reorder import reorder
 from bench.schedule import Bench
@@ -90,12 +90,12 @@ def _reorder(site: Site, sizes: Sizes) -> list[Bench]:
 
 def _pipeline(site: Site, sizes: Sizes) -> list[Bench]:
     measure = partial(measures.pipeline, site=site, orders=sizes.orders, service_s=sizes.service_s)
-    return [Bench("pipeline", _by_name([Millrace(), *peers()], measure), "orders_per_s", True, 5, 5, 2, 18.0)]
+    return [Bench("pipeline", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "orders_per_s", True, 5, 5, 2, 18.0)]
 
 
 def _intake(site: Site, sizes: Sizes) -> list[Bench]:
     measure = partial(measures.intake, site=site, orders=sizes.orders, connections=sizes.connections)
-    return [Bench("intake", _by_name([Millrace(), *peers()], measure), "accepted_per_s", True, 5, 5, 2, 18.0)]
+    return [Bench("intake", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "accepted_per_s", True, 5, 5, 2, 18.0)]
 
 
 def _growth(site: Site, sizes: Sizes) -> list[Bench]:
@@ -103,7 +103,7 @@ def _growth(site: Site, sizes: Sizes) -> list[Bench]:
     for backlog in sizes.backlogs:
         others = peers() if backlog in sizes.peer_backlogs else []
         measure = partial(growth, site=site, backlog=backlog, orders=sizes.growth_orders)
-        runs = _by_name([Millrace(), *others], measure)
+        runs = _by_name([Millrace(slots=FREE_SLOTS), *others], measure)
         benches.append(Bench(f"growth at {backlog}", runs, "worker_mb", False, 2, 1, 1, 15.0 + backlog / 10_000, "pipeline"))
     return benches
 

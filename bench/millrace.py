@@ -16,6 +16,8 @@ from bench.orders import SECRET, webhooks
 from bench.services import Services
 
 ARTICLES = 4
+FREE_SLOTS = 32
+"""What served best at an ERP without a limit."""
 READY_S = 60.0
 COMMAND_LIMIT_S = 60
 NETSUITE: dict[str, Option] = {"guest_customer": "1"}
@@ -28,6 +30,7 @@ class Millrace:
     name: str = "millrace"
     pools: str = "combined"
     slots: int = 10
+    """Threads of a worker: what a known limit needs; `FREE_SLOTS` where there is none."""
     told: Told | None = None
     adapter: str = "netsuite"
     options: Mapping[str, Option] = field(default_factory=lambda: NETSUITE)
