@@ -52,8 +52,6 @@ from workers.collector import collect_seldom
 from workers.local.postgres import start_postgres
 
 _LAID_AT_ONCE = 5_000
-AT_ONCE = 8
-"""Requests of one part under way side by side, as a worker of 16 slots has them at an ERP without a limit."""
 
 # The rows a receiver would have made of as many webhooks: copies of the sample, each with its own order id.
 _LAY = """
@@ -191,15 +189,15 @@ def lay(context: Context, first: int, count: int) -> None:
             connection.exec_driver_sql(_LAY, span)
 
 
-def work(context: Context, tray: OutTray, events: Sequence[int], prepare_bundle: int, clock: Clock) -> None:
-    """Prepare the events, then deliver all that came of them."""
+def work(context: Context, tray: OutTray, events: Sequence[int], prepare_bundle: int, clock: Clock, at_once: int = 1) -> None:
+    """Prepare the events, then deliver all that came of them, so many requests of a part at once."""
     with clock.stage("PREPARE"):
         for part in parts(tuple(events), prepare_bundle):
             tasks.prepare.prepare(context, part)
     letters, tray.letters = tray.letters, []
     with clock.stage("DELIVER"):
         for letter in letters:
-            permit = Granted("lease", max(1, letter.calls), at_once=AT_ONCE)
+            permit = Granted("lease", max(1, letter.calls), at_once=at_once)
             tasks.step.run(context, tasks.step.Message(letter.queue, letter.rows), permit)
 
 
@@ -209,6 +207,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--prepare-bundle", type=int, default=32)
     asked.add_argument("--bundle", type=int, default=16)
+    told_of = "requests of a part side by side, as in a worker of twice as many slots; above 1 a step that waits holds others' turns"
+    asked.add_argument("--at-once", type=int, default=1, help=told_of)
     asked.add_argument("--backlog", type=int, default=0)
     asked.add_argument("--functions", type=int, default=0, help="also list this many functions by their own time (cProfile)")
     asked.add_argument("--json", action="store_true")
@@ -247,7 +247,7 @@ def _measure(context: Context, tray: OutTray, database: int, told: argparse.Name
         between = processes.cpu_s((database,))
         if told.functions:
             profile.enable()
-        work(context, tray, events, told.prepare_bundle, clock)
+        work(context, tray, events, told.prepare_bundle, clock, told.at_once)
         profile.disable()
         spent["PostgreSQL, accepting"] += between - before
         spent["PostgreSQL, working"] += processes.cpu_s((database,)) - between
