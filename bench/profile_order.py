@@ -207,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--prepare-bundle", type=int, default=32)
     asked.add_argument("--bundle", type=int, default=16)
-    told_of = "requests of a part side by side, as in a worker of twice as many slots; above 1 a step that waits holds others' turns"
+    told_of = "requests of a part side by side; above 1 a step that waits holds the turns of others"
     asked.add_argument("--at-once", type=int, default=1, help=told_of)
     asked.add_argument("--backlog", type=int, default=0)
     asked.add_argument("--functions", type=int, default=0, help="also list this many functions by their own time (cProfile)")
