@@ -111,6 +111,7 @@ def field_(
     ):
         log = str(fleet.running.folder / "backup-erp.jsonl")
         start_role(fleet.running, "sandbox-backup", ("sandbox", "--port", str(port), "--log", log, *LIMITS))
+        wait_until(Path(log).exists, 60, "the other ERP has begun its log")
         for target in ("sandbox", "backup"):
             fleet.put_crossrefs(refs_of(target))
         urls = {"BROKER_URL": fleet.running.settings.broker_url.get_secret_value(), "REDIS_URL": redis_url}
