@@ -121,7 +121,9 @@ def test_a_header_with_half_a_character_is_refused_by_the_ledger_and_not_by_a_fa
 def _gather_statistics_by_hand(url: str) -> None:
     """So that it is never in the midst of a count that the database takes to other ways by itself."""
     with psycopg.connect(url, autocommit=True) as other:
-        for (table,) in other.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"):
+        for (table,) in other.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        ):
             other.execute(SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(Identifier(table)))
 
 
