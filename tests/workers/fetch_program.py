@@ -34,7 +34,7 @@ class FilePlan:
         told = json.loads(self.path.read_text())
         weights = {family: Weights(**given) for family, given in told["weights"].items()}
         gates = {lane: Gate(**given) for lane, given in told.get("gates", {}).items()}
-        limits = {target: Limit(**given) for target, given in told.get("limits", {}).items()}
+        limits = {target: limit_of(**given) for target, given in told.get("limits", {}).items()}
         return FetchPlan(weights, frozenset(told["paused"]), told.get("shares", {}), gates, limits)
 
 
@@ -108,11 +108,16 @@ def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -
         app.task(name=name, bind=True)(run)
 
 
+def limit_of(operations: dict[str, Any] | None = None, **limit: Any) -> Limit:
+    """A limit as a test writes it down, with those of single operations."""
+    return Limit(**limit, operations={name: Limit(**inner) for name, inner in (operations or {}).items()})
+
+
 def main() -> None:
     told = json.loads(sys.argv[1])
     folder = Path(told["folder"])
     throttles = {
-        target: CountingThrottle(Limit(**limit), folder / f"permits-{target}.json") for target, limit in told["limits"].items()
+        target: CountingThrottle(limit_of(**limit), folder / f"permits-{target}.json") for target, limit in told["limits"].items()
     }
     permits = PermitBook(throttles)
     app = make_app(
@@ -122,7 +127,7 @@ def main() -> None:
         plan=FilePlan(folder / "plan.json"),
         permits=permits,
         rules={
-            names.lane(target): Rules(told["bundle"], SLOT_FREE_S, Limit(**limit)) for target, limit in told["limits"].items()
+            names.lane(target): Rules(told["bundle"], SLOT_FREE_S, limit_of(**limit)) for target, limit in told["limits"].items()
         },
         task_events=told["events"],
     )

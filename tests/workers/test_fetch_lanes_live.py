@@ -129,6 +129,24 @@ def test_a_lane_whose_target_is_down_costs_the_other_lanes_nothing(workers: Work
     assert max(one.at for one in worker.ran if one.queue == "orders.low") - began < 8
 
 
+@pytest.mark.parametrize("closed", [20, 120], ids=["as many as are held", "more than are held"])
+def test_an_operation_that_is_closed_holds_up_no_other_of_its_queue(workers: Workers, closed: int) -> None:
+    field = workers.field
+    inner = {"order.cancel": {"rate_per_s": 0.001, "burst": 1}}
+    field.send(f"{ORDERS}.normal", range(1, closed + 1), operation="order.cancel")
+    field.send(f"{ORDERS}.normal", range(9001, 9021))
+    worker = workers.start(limits={TARGET: {"rate_per_s": 10_000, "burst": 1000, "operations": inner}})
+
+    wait_until(lambda: sum(one.row > 9000 for one in worker.ran) >= 20, 30, "the other operation's rows")
+    code = worker.stop()
+
+    assert code == 0
+    assert sorted(one.row for one in worker.ran if one.row > 9000) == list(range(9001, 9021))
+    assert len([one for one in worker.ran if one.row < 9000]) == 1
+    wait_until(lambda: field.depth(f"{ORDERS}.normal") == closed - 1, 20, "the closed ones wait in the queue")
+    assert field.dead(LANE) == []
+
+
 def test_on_threads_few_events_are_prepared_at_once_and_an_express_one_beside_them(workers: Workers) -> None:
     field = workers.field
     field.send("orders.normal", [3_003_000 + n for n in range(8)])

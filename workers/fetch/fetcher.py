@@ -30,6 +30,12 @@ PAUSE_HOLD_S = 60.0
 BUFFER_AGE_MAX_S = 600.0
 """RabbitMQ ends a channel that holds one delivery for 30 minutes; a buffered message goes back long before."""
 
+CLOSED_LONG_S = 5.0
+"""An operation that stays closed for longer makes room for the others of its queue."""
+
+_LET_BY_AT_ONCE = 16
+"""Messages a queue and second that make room: each waits for the broker's confirm, and so does the connection's thread."""
+
 _KEPT_FOR_OTHERS = 8
 """One of so many slots, at least one, is kept from each target's lane for the others, where a worker serves several: a target
 that hangs gives none back."""
@@ -127,6 +133,7 @@ class Fetcher:
         self._holding.follow(self._intake)
         self._return_closed()
         self._return_aged()
+        self._let_by()
         self._hands.soon()
 
     def resize(self) -> None:
@@ -234,9 +241,10 @@ class Fetcher:
         heads: dict[str, dict[Class, Delivered]] = {}
         for lane in self._lanes.values():
             classes = self._classes_with_room(lane) if lane.open(now) else ()
+            may = partial(lane.allows, now=now)
             for family in lane.families if classes else ():
-                found = {cls: head for cls in classes if (head := intake.head(family.queues[cls])) is not None}
-                heads[family.name] = {cls: head for cls, head in found.items() if lane.allows(head.operation, now)}
+                found = {cls: intake.head(family.queues[cls], may) for cls in classes}
+                heads[family.name] = {cls: head for cls, head in found.items() if head is not None}
         return heads
 
     def _classes_with_room(self, lane: Lane) -> tuple[Class, ...]:
@@ -345,6 +353,17 @@ class Fetcher:
         oldest = self._hands.clock() - BUFFER_AGE_MAX_S
         for queue in [queue for queue, held in intake.buffers.items() if held and held[0].at_s < oldest]:
             intake.hand_back(queue)
+
+    def _let_by(self) -> None:
+        """Where all that is held of a queue is for operations that stay closed, it makes room for what stands behind it."""
+        intake, now = self._intake, self._hands.clock()
+        if intake is None:
+            return
+        for lane in self._lanes.values():
+            for queue in sorted(lane.wanted) if lane.open(now) else ():
+                waiting = [one for one in intake.buffers.get(queue, ()) if one.waiting]
+                if waiting and all(lane.closed_s(one.operation, now) > CLOSED_LONG_S for one in waiting):
+                    intake.step_back(queue, _LET_BY_AT_ONCE)
 
     def _consume_wanted(self) -> None:
         if self._intake is not None:

@@ -110,14 +110,31 @@ class Intake:
         """Rows a message of the queue holds in the mean of the last ones; the most it may hold before any has come."""
         return self._rows_each.get(queue, MOST_ROWS)
 
-    def head(self, queue: str) -> Delivered | None:
-        """The first buffered message of a queue that has rows waiting; those before it leave the buffer."""
+    def head(self, queue: str, may: Callable[[str], bool] = lambda _: True) -> Delivered | None:
+        """The first buffered message of a queue that has rows waiting and whose operation ``may`` go; what has none left
+        leaves the buffer.
+        """
         held = self.buffers.get(queue)
-        while held:
-            if held[0].waiting:
-                return held[0]
+        while held and not held[0].waiting:
             self._forget_one(held.popleft())
-        return None
+        if not held or may(held[0].operation):
+            return held[0] if held else None
+        for message in [one for one in held if not one.waiting]:
+            held.remove(message)
+            self._forget_one(message)
+        return next((one for one in held if may(one.operation)), None)
+
+    def step_back(self, queue: str, most: int) -> int:
+        """Publish up to ``most`` of the buffered messages anew, at the queue's end, to see what stands behind them; returns
+        how many. Nothing is done while more may still come without that.
+        """
+        if not self.complete(queue):
+            return 0
+        held = [one for one in self.buffers.get(queue, ()) if one.waiting][:most]
+        for count, message in enumerate(held):
+            if not self._step_back(message, [message.left]):
+                return count
+        return len(held)
 
     def behind(self, head: Delivered) -> list[Delivered]:
         """Buffered messages behind a queue's head whose rows may go out with its own, in their order."""
@@ -141,12 +158,7 @@ class Intake:
         """Publish each waiting row of a message alone in place of it, so that one that kills shows alone. False if the
         broker did not take them: then the message stays.
         """
-        if not self._publish(message, [[row] for row in message.left]):
-            return False
-        self.buffers[message.queue].remove(message)
-        self._forget_one(message)
-        message.give_back(Delivered.ack)
-        return True
+        return self._step_back(message, [[row] for row in message.left])
 
     def close(self) -> None:
         """Hand everything back. The channel stays open for the acknowledgements of what runs."""
@@ -225,6 +237,14 @@ class Intake:
             message.ack()
         else:
             message.reject(requeue=True)
+
+    def _step_back(self, message: Delivered, parcels: Sequence[Sequence[int]]) -> bool:
+        if not self._publish(message, parcels):
+            return False
+        self.buffers[message.queue].remove(message)
+        self._forget_one(message)
+        message.give_back(Delivered.ack)
+        return True
 
     def _forget_one(self, message: Delivered) -> None:
         if message.came_back >= SUSPECT_AFTER and message in self.suspects:

@@ -92,7 +92,11 @@ class Lane:
 
     def allows(self, operation: str, now: float) -> bool:
         """Whether an operation of it may be picked."""
-        return self._operations.get(operation, 0.0) <= now
+        return not self.closed_s(operation, now)
+
+    def closed_s(self, operation: str, now: float) -> float:
+        """Seconds for which an operation of it is closed by itself; 0 for none."""
+        return max(0.0, self._operations.get(operation, 0.0) - now)
 
     def denied(self, answer: Denied, operation: str, now: float) -> None:
         """No permit: closed until the time that the limiter said, the whole lane or one operation."""
