@@ -156,7 +156,8 @@ def _check_effects(day: Day) -> None:
     # While the ERP had taken three quarters of the allowance away without a word, some had to be refused to be noticed.
     assert stats["throttled"] < 0.1 * stats["requests"], stats
     # Dead letters are filed by the recorder, which waits for nobody's deliveries.
-    left = wait_until(lambda: len(found := day.run("failures", "list", "--json").json) >= UNREADABLE and found, 60)
+    wait_until(lambda: len(day.run("failures", "list", "--json").json) >= UNREADABLE, 60, "the dead letters are filed")
+    left = day.run("failures", "list", "--json").json
     assert [one["key"][0] for one in left] == ["m"] * UNREADABLE
 
 
