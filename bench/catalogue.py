@@ -36,7 +36,7 @@ class Sizes:
     express_peer_backlog: int = 2_000
     reorder_backlog: int = 100_000
     backlogs: tuple[int, ...] = BACKLOGS
-    growth_orders: int = 3_000
+    growth_orders: int = 12_000
     peer_backlogs: tuple[int, ...] = BACKLOGS[:2]
     tryton_orders: int = 150
 
@@ -104,7 +104,7 @@ def _growth(site: Site, sizes: Sizes) -> list[Bench]:
         others = peers() if backlog in sizes.peer_backlogs else []
         measure = partial(growth, site=site, backlog=backlog, orders=sizes.growth_orders)
         runs = _by_name([Millrace(slots=FREE_SLOTS), *others], measure)
-        benches.append(Bench(f"growth at {backlog}", runs, "worker_mb", False, 2, 1, 1, 15.0 + backlog / 10_000, "pipeline"))
+        benches.append(Bench(f"growth at {backlog}", runs, "worker_mb", False, 2, 1, 1, 25.0 + backlog / 12_000, "pipeline"))
     return benches
 
 

@@ -241,12 +241,13 @@ def overdue(session: Session, due_before: datetime, most: int) -> list[Ready]:
 
 
 def published_before(session: Session, target: str, domain: str, cls: str, moment: datetime, most: int) -> list[Ready]:
-    """Queued deliveries of one queue whose message was confirmed before ``moment``."""
+    """Queued deliveries of one queue whose message was confirmed before ``moment``, oldest acceptance first."""
     c = deliveries.c
     query = (
         select(*statements.ready_columns())
         .where(c.state == "queued", c.target == target, c.domain == domain, c["class"] == cls, c.published_at < moment)
-        .order_by(c.id)
+        # The order of the lane's index: by id alone the database may walk all that was ever delivered.
+        .order_by(c.accepted_at)
         .limit(most)
     )
     return [Ready(*row) for row in session.execute(query)]

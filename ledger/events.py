@@ -157,12 +157,13 @@ def unpublished(session: Session, accepted_before: datetime, most: int) -> list[
 
 
 def published_before(session: Session, family: str, cls: str, moment: datetime, most: int) -> list[Waiting]:
-    """Events of one queue whose message was confirmed before ``moment`` and that nobody has prepared since."""
+    """Events of one queue whose message was confirmed before ``moment`` and that nobody has prepared since, oldest first."""
     c = events.c
     query = (
         select(c.id, c.domain, c["class"], c.received_at)
         .where(c.state == "accepted", c.domain == family, c["class"] == cls, c.published_at < moment)
-        .order_by(c.id)
+        # The order of the lane's index: by id alone the database may walk all that was ever told.
+        .order_by(c.received_at)
         .limit(most)
     )
     return [Waiting(*row) for row in session.execute(query)]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,10 +37,10 @@ class Swept:
 class Relay:
     """The net under every publish. Safe to run many times over: a row published twice is worked on once."""
 
-    def __init__(self, context: Context, queue_is_empty: Callable[[str], bool]) -> None:
-        """``queue_is_empty`` asks the broker whether a queue holds no ready message."""
+    def __init__(self, context: Context, messages_in: Callable[[Collection[str]], Mapping[str, int]]) -> None:
+        """``messages_in`` asks the broker how many ready messages each queue of these lanes holds."""
         self._context = context
-        self._queue_is_empty = queue_is_empty
+        self._messages_in = messages_in
         self._rounds = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -91,23 +91,23 @@ class Relay:
     def _lost(self) -> list[Letter]:
         """Rows whose confirmed message is nowhere: their queue is empty and they are long published."""
         before = self._context.now() - LOST_AFTER
+        # The broker first: of a queue that is not empty the ledger holds the backlog, and would be asked to look through it.
+        waiting = self._messages_in(self._context.fleet.families)
         letters: list[Letter] = []
         with self._context.ledger.read() as session:
             for lane in self._context.fleet.families:
                 for family in names.families_of(lane, self._context.topology.domains):
                     for cls in names.CLASSES:
-                        letters += self._lost_of(session, family, cls, before)
+                        if waiting.get(names.queue(family, cls)) == 0:
+                            letters += self._lost_of(session, family, cls, before)
         return letters
 
     def _lost_of(self, session: Session, family: str, cls: names.Class, before: datetime) -> Sequence[Letter]:
         target = names.target_of(family)
         if target is None:
-            events = ledger.events.published_before(session, family, cls, before, MOST_ROWS)
-            letters = letters_for_events(events)
-        else:
-            rows = ledger.deliveries.published_before(session, target, names.domain_of(family), cls, before, MOST_ROWS)
-            letters = letters_for_deliveries(rows)
-        return letters if letters and self._queue_is_empty(names.queue(family, cls)) else []
+            return letters_for_events(ledger.events.published_before(session, family, cls, before, MOST_ROWS))
+        domain = names.domain_of(family)
+        return letters_for_deliveries(ledger.deliveries.published_before(session, target, domain, cls, before, MOST_ROWS))
 
     def _orphans(self) -> int:
         now = self._context.now()

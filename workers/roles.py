@@ -10,14 +10,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amqp.exceptions import AccessRefused, AMQPError, NotFound
+from amqp.exceptions import AccessRefused, AMQPError
 from kombu import Connection
 
 from adapters.erps.base import batch_of
@@ -32,6 +32,7 @@ from telemetry import Name, emit, logs, metrics
 from telemetry.pages import Page
 from workers.bootstrap import build_channels, build_context, build_limit, close_context, now, per_process
 from workers.collector import collect_seldom
+from workers.waiting import ready_messages
 
 if TYPE_CHECKING:
     from workers.peak_keeper import PeakKeeper
@@ -88,7 +89,7 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
 
     measured = start_telemetry(settings, "relay", pages={"/scale": scale})
     context = build_context(settings, secrets, delivers=False)
-    relay = Relay(context, queue_is_empty(settings.broker_url.get_secret_value()))
+    relay = Relay(context, messages_in(settings.broker_url.get_secret_value()))
     watching = Watching(settings, context.ledger, measured)
     keeper = _peak_keeper(settings, context)
     beside = {"jobs": JobRunner(context).run, "peaks": keeper.run, "watching": watching.run}
@@ -238,18 +239,17 @@ def warn_of_drift(settings: Settings) -> None:
         sys.stderr.write(f"millrace: {len(wrong)} queues or exchanges are not as wanted; see millrace topology diff\n")
 
 
-def queue_is_empty(broker_url: str) -> Callable[[str], bool]:
-    """Asks the broker by a passive declare; a queue that cannot be asked is not called empty."""
+def messages_in(broker_url: str) -> Callable[[Collection[str]], Mapping[str, int]]:
+    """Asks the broker what is ready in the queues of some lanes; a queue that cannot be asked is not in the answer."""
 
-    def empty(queue: str) -> bool:
+    def count(lanes: Collection[str]) -> Mapping[str, int]:
         try:
             with Connection(broker_url, connect_timeout=5) as connection:
-                channel = connection.channel()
-                return bool(channel.queue_declare(queue, passive=True).message_count == 0)  # type: ignore[attr-defined]
-        except (OSError, NotFound, AMQPError):
-            return False
+                return ready_messages(connection, lanes)
+        except (OSError, AMQPError):
+            return {}
 
-    return empty
+    return count
 
 
 def touch(ready_file: Path | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import event
 
 from adapters.erps.memory import Crash
 from ledger.actions import Actor
@@ -10,7 +11,7 @@ from ledger.failures import FailureKey
 from routing.letters import Letter
 from tasks.replay import retry
 from tests.documents import a_shipment, an_order
-from tests.tasks.world import World, a_world
+from tests.tasks.world import World, a_world, queues_of
 from workers.relay import LOST_AFTER, OVERDUE_AFTER, UNCONFIRMED_AFTER, Relay
 
 
@@ -29,8 +30,9 @@ def die_while_posting(world: World, *, after_the_effect: bool) -> None:
     world.erp.script.append(Crash(Killed(), after_the_effect))
 
 
-def relay_of(world: World) -> Relay:
-    return Relay(world.context, queue_is_empty=lambda _: True)
+def relay_of(world: World, ready: int = 0) -> Relay:
+    """A relay whose broker tells ``ready`` messages of every queue."""
+    return Relay(world.context, lambda lanes: dict.fromkeys(queues_of(world, lanes), ready))
 
 
 def the_delivery(world: World) -> Letter:
@@ -78,6 +80,34 @@ def test_a_broker_that_lost_everything_is_filled_again_from_the_ledger(world: Wo
 
     assert sorted(e.key for e in world.erp.effects) == ["order/shopify/1", "order/shopify/2"]
     assert not world.erp.doubled
+
+
+@pytest.mark.parametrize("answer", ["a message in every queue", "no answer"])
+def test_what_waits_long_is_not_lost_while_its_queue_holds_messages_or_cannot_be_asked(world: World, answer: str) -> None:
+    world.prepare(*world.tell(an_order("1")))
+    world.tell(an_order("2"))
+    asks_nobody = Relay(world.context, messages_in=lambda _: {})
+    relay = relay_of(world, ready=1) if answer == "a message in every queue" else asks_nobody
+    world.clock.move(UNCONFIRMED_AFTER.total_seconds() + 1)
+    relay.sweep()
+
+    world.clock.move(LOST_AFTER.total_seconds() + 1)
+    published = [relay.sweep().published for _ in range(11)]
+
+    assert published == [0] * 11
+
+
+def test_of_a_queue_that_is_not_empty_the_ledger_is_not_asked_what_got_lost(world: World) -> None:
+    asked: list[str] = []
+    event.listen(world.ledger.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    relay_of(world, ready=1).sweep()
+    with_messages = len(asked)
+    asked.clear()
+    relay_of(world, ready=0).sweep()
+
+    # Its whole backlog stands in the ledger: 0.6 CPU seconds a look at a million rows.
+    assert len(asked) - with_messages == len(queues_of(world, world.context.fleet.families))
 
 
 @pytest.mark.parametrize("after_the_effect", [False, True])

@@ -51,7 +51,7 @@ def test_rows_of_a_process_that_died_before_it_noted_them_are_published_again_an
         world.prepare(*world.tell(an_order("1")))
         world.clock.move(10)
 
-        swept = Relay(world.context, queue_is_empty=lambda _: False).sweep()
+        swept = Relay(world.context, messages_in=lambda _: {}).sweep()
         world.work()
 
         assert swept.published == 1

@@ -21,7 +21,7 @@ from tasks import reprioritize
 from tasks.reprioritize import MoveRefusedError, move, preview, undo
 from tests.documents import a_shipment, an_order
 from tests.tasks.desk import ANNA, refused
-from tests.tasks.world import World, a_world
+from tests.tasks.world import World, a_world, queues_of
 from workers.relay import Relay
 
 numbers = itertools.count(1)
@@ -45,6 +45,10 @@ def by_class(world: World) -> None:
         world.tray._letters.remove(letters[0])
         world.clock.move_to(letters[0][0])
         world.work_letter(letters[0][1])
+
+
+def ready_in(world: World, queue: str) -> int:
+    return sum(letter.queue == queue for _, letter in world.tray._letters)
 
 
 def posted(world: World) -> list[str]:
@@ -330,7 +334,7 @@ def test_however_rows_are_moved_each_takes_effect_once_and_none_before_its_class
         elif act == "undo" and moves:
             undo(world.context, moves.pop(), ANNA)
     world.tray.open = True
-    relay = Relay(world.context, lambda queue: all(letter.queue != queue for _, letter in world.tray._letters))
+    relay = Relay(world.context, lambda lanes: {queue: ready_in(world, queue) for queue in queues_of(world, lanes)})
     for _ in range(20):
         while world.tray._letters:
             work_one(world, 0)

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ from ledger import migrate
 from ledger.crossrefs import CrossRef
 from ledger.events import NewEvent, Receipt
 from ledger.session import Ledger
+from routing import names
 from routing.letters import DELIVER_TASK, Letter
 from routing.names import class_of
 from tasks.context import Context
@@ -173,6 +174,12 @@ class World:
 
     def _event(self, key: str, domain: str | None, source: str, body: bytes, cls: str) -> NewEvent:
         return NewEvent(source, key, "told", domain, cls, {}, body, f"trace-{self.told}", self.clock.now())
+
+
+def queues_of(world: World, lanes: Collection[str]) -> list[str]:
+    """The work queues of these lanes."""
+    families = [family for lane in lanes for family in names.families_of(lane, world.context.topology.domains)]
+    return [names.queue(family, cls) for family in families for cls in names.CLASSES]
 
 
 def a_fleet() -> Fleet:
