@@ -184,6 +184,13 @@ def scheduled(session: Session, most: int, *, every: bool = False) -> list[Sched
     return [Scheduled(*row) for row in session.execute(query)]
 
 
+def to_come(session: Session, entry_id: int) -> Scheduled | None:
+    """The entry of a number, if it is still to come."""
+    c = peak_schedule.c
+    row = session.execute(select(*_columns(peak_schedule, Scheduled)).where(c.id == entry_id, c.state == "due")).one_or_none()
+    return Scheduled(*row) if row else None
+
+
 def due(session: Session, now: datetime) -> list[Scheduled]:
     """Entries whose start has come, the earliest first."""
     c = peak_schedule.c

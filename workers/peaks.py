@@ -32,6 +32,10 @@ class PeakChangedError(Exception):
     """Another profile is in force than the one that was looked at: look again."""
 
 
+class WrongTimesError(ValueError):
+    """A profile cannot come into force from then until then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that differs. ``note`` says why it would not act."""
@@ -119,6 +123,17 @@ def below(standing: InForce, at: datetime) -> InForce | None:
     while found is not None and found.ends_at is not None and found.ends_at <= at:
         found = found.previous
     return found
+
+
+def end_of(profile: PeakProfile, starts_at: datetime, ends_at: datetime | None, now: datetime) -> datetime | None:
+    """When it ends that starts then: as told, else as long as the profile lasts. Raises WrongTimesError."""
+    if starts_at <= now:
+        raise WrongTimesError("its start is past; put it in force now instead")
+    if ends_at is None and profile.lasts_s:
+        return starts_at + timedelta(seconds=profile.lasts_s)
+    if ends_at is not None and ends_at <= starts_at:
+        raise WrongTimesError("its end is not after its start")
+    return ends_at
 
 
 def schedule(

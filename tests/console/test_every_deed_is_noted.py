@@ -42,6 +42,8 @@ DAY = (
     Post("job_steer", "/jobs/1/steer", "pause", form={"verb": "pause"}),
     Post("peak_apply", "/peaks/quiet/apply", "peak.apply", tells=False),
     Post("peak_revert", "/peaks/revert", "peak.revert"),
+    Post("peak_schedule", "/peaks/quiet/schedule", "peak.plan", tells=False, form={"start": "2099-01-01T00:00", "zone": "UTC"}),
+    Post("peak_cancel", "/peaks/schedule/1/cancel", "peak.cancel"),
     Post("audit.check", "/audit/check"),
     Post("sign_out", "/sign-out"),
 )

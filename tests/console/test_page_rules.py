@@ -218,6 +218,44 @@ def test_a_profile_is_seen_before_put_in_force_by_an_approver_and_taken_back(run
     ]
 
 
+def test_a_profile_is_scheduled_in_its_own_zone_by_an_approver_seen_and_cancelled(running: Running) -> None:
+    operator, approver = running.person("operator"), running.person("approver")
+    form = {"start": "2099-11-27T00:00", "zone": "Europe/Berlin", "for": "4h"}
+
+    assert "needs the permission to approve" in deed(operator, "/peaks/black-friday/schedule", **form, sure="yes")
+    asked = deed(approver, "/peaks/black-friday/schedule", **form)
+    assert "2099-11-26 23:00 UTC" in asked
+    assert "2099-11-27 03:00 UTC" in asked
+    assert running.deeds(action="peak.*") == [], "a look changes nothing"
+    shown = deed(approver, "/peaks/black-friday/schedule", **form, sure="yes")
+    assert "What is to come" in shown
+    assert "Europe/Berlin" in operator.get("/peaks").text
+    assert 'action="/peaks/schedule/1/cancel"' not in operator.get("/peaks").text
+    assert "Because" in deed(approver, "/peaks/schedule/1/cancel")
+    assert "does not come into force" in deed(approver, "/peaks/schedule/1/cancel", sure="yes")
+    assert "not to come any more" in deed(approver, "/peaks/schedule/1/cancel", sure="yes")
+    done = [one.done for one in running.deeds(action="peak.*")]
+    assert [(one.action, one.by) for one in done] == [("peak.cancel", "approver"), ("peak.plan", "approver")]
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "says"),
+    [
+        ("2001-01-01T00:00", "UTC", "its start is past"),
+        ("tomorrow", "UTC", "is no moment"),
+        ("0001-01-01T00:00", "Asia/Tokyo", "is no moment"),
+        ("2099-01-01T00:00", "Mars/Base", "there is no time zone"),
+        ("2099-01-01T00:00", "../etc/passwd", "there is no time zone"),
+    ],
+)
+def test_a_start_that_cannot_be_is_told_why(running: Running, start: str, zone: str, says: str) -> None:
+    told = deed(running.person("approver"), "/peaks/quiet/schedule", start=start, zone=zone, sure="yes")
+
+    assert told.startswith("422")
+    assert says in unescape(told)
+    assert running.deeds(action="peak.*") == []
+
+
 def test_the_list_of_jobs_asks_the_ledger_no_more_often_the_more_jobs_there_are(running: Running) -> None:
     world, asked = running.world, list[str]()
     refused(world, "1", "2")

@@ -11,7 +11,7 @@ from ledger.failures import FailureKey
 from tasks.jobs import work
 from tests.browser import chromium
 from tests.console.a_day import a_busy_morning
-from tests.console.clicking import a_person, reason, see, tile
+from tests.console.clicking import WAIT_MS, a_person, reason, see, tile
 from tests.console.running import Running, a_console
 from tests.documents import an_order
 from tests.tasks.desk import of_unknown_item, refused
@@ -154,6 +154,27 @@ def test_picked_rows_are_replayed_and_others_stay(running: Running, browser: Bro
         see(tab, "0 of 2")
     chosen = running.world.rows("select row_id from job_items order by row_id")
     assert [FailureKey("delivery", int(str(row[0]))) for row in chosen] == [keys[0], keys[2]]
+
+
+def test_a_failure_that_comes_joins_the_list_and_what_was_ticked_and_typed_stays(
+    running: Running, browser: Browser, tmp_path: Path
+) -> None:
+    [first] = refused(running.world, "1")
+
+    with a_person(browser, running, "operator", tmp_path) as tab:
+        tab.page.goto(f"{running.url}/failures")
+        box = tab.page.get_by_label(f"Pick {first}", exact=True)
+        box.check()
+        form = tab.page.locator("form").filter(has_text="Retry what is picked…")
+        reason(form, "both are there now")
+        box.focus()
+        [second] = refused(running.world, "2")
+
+        expect(tab.page.get_by_label(f"Pick {second}", exact=True)).to_be_visible(timeout=WAIT_MS)
+        expect(tab.page.get_by_label(f"Pick {second}", exact=True)).not_to_be_checked()
+        expect(box).to_be_checked()
+        expect(box).to_be_focused()
+        expect(form.locator("input[name=why]")).to_have_value("both are there now")
 
 
 def test_a_lane_is_paused_and_resumed_with_a_reason_and_a_second_look(running: Running, browser: Browser, tmp_path: Path) -> None:

@@ -52,13 +52,10 @@ def add(
     refuse_above(loaded, profile, force=force)
     now = datetime.now(UTC)
     starts_at = _moment(start, now, zone)
-    ends_at = _end(end, span, starts_at, zone)
-    if ends_at is None and profile.lasts_s:
-        ends_at = starts_at + timedelta(seconds=profile.lasts_s)
-    if starts_at <= now:
-        fail(f"--start {start} is past; millrace peak apply puts it in force now", Exit.USAGE)
-    if ends_at is not None and ends_at <= starts_at:
-        fail("its end is not after its start", Exit.USAGE)
+    try:
+        ends_at = peaks.end_of(profile, starts_at, _end(end, span, starts_at, zone), now)
+    except peaks.WrongTimesError as error:
+        fail(f"{error}: --start {start} is {starts_at.isoformat()}", Exit.USAGE)
     told = f"{name} from {starts_at.isoformat()} until {ends_at.isoformat() if ends_at else 'it is taken back'}"
     if not as_json:
         say(told)

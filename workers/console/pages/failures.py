@@ -20,8 +20,16 @@ def failures(visit: Visit) -> Response:
 
 
 def failures_part(visit: Visit) -> Response:
-    """Groups and list as they are now."""
+    """Sums and groups as they are now."""
     return visit.show("failures_body.html", **_desk(visit, filter_of(visit.request.query_params)))
+
+
+def rows_part(visit: Visit) -> Response:
+    """The single ones as they are now. What is ticked stays ticked: a browser keeps these boxes over the change."""
+    wanted, now = filter_of(visit.request.query_params), visit.desk.clock()
+    with visit.desk.context.ledger.read() as session:
+        cases = ledger.desk.listed(session, visit.desk.fleet.desk, wanted, now, MOST_CASES)
+    return visit.show("failure_list.html", w=retail, at=now, cases=cases, most=MOST_CASES)
 
 
 def retrying(visit: Visit) -> Response:
@@ -70,6 +78,7 @@ def _retrying(visit: Visit) -> dict[str, Any]:
 PAGES = (
     Page("/failures", failures, name="failures", menu="Failure desk"),
     Page("/failures/now", failures_part, name="failures_now", polled=True),
+    Page("/failures/rows", rows_part, name="failures_rows", polled=True),
     Page("/failures/retrying", retrying, name="retrying"),
     Page("/failures/retrying/now", retrying_part, name="retrying_now", polled=True),
     Page("/failures/groups/{group}", group, name="failure_group"),

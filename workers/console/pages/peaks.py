@@ -33,8 +33,9 @@ def overview(visit: Visit) -> Response:
         return visit.refuse(500, f"The profiles cannot be read: {error}")
     with desk.context.ledger.read() as session:
         history = ledger.peaks.history(session, MOST_CHANGES)
+        to_come = ledger.peaks.scheduled(session, MOST_CHANGES)
     rows = [(profile, _misfit(profile, desk)) for profile in known.values()]
-    return visit.show("peaks.html", profiles=rows, history=history, span_choices=SPANS_S, **_status(desk))
+    return visit.show("peaks.html", profiles=rows, history=history, to_come=to_come, span_choices=SPANS_S, **_status(desk))
 
 
 def live(desk: Desk) -> str:
@@ -44,11 +45,11 @@ def live(desk: Desk) -> str:
 
 def profile(visit: Visit) -> Response:
     """One profile: what it would change, which rows would move, how long each class would wait."""
-    found = _profile(visit)
+    found = profile_of(visit)
     if isinstance(found, Response):
         return found
     seen = _ahead(visit.desk, found)
-    over = _above(found, visit.desk)
+    over = beyond(found, visit.desk)
     return visit.show(
         "peak.html", w=retail, at=visit.desk.clock(), profile=found, seen=seen, over=over, span_choices=SPANS_S,
         guards=[peaks.guard_words(guard) for guard in found.guards],
@@ -57,12 +58,12 @@ def profile(visit: Visit) -> Response:
 
 def apply(visit: Visit) -> Response:
     """Put a profile in force."""
-    found, reason = _profile(visit), reason_of(visit)
+    found, reason = profile_of(visit), reason_of(visit)
     if isinstance(found, Response):
         return found
     if reason is None:
         return no_reason(visit)
-    if _above(found, visit.desk):
+    if beyond(found, visit.desk):
         return visit.refuse(
             409, "The fleet file allows less than this profile: put it in force with millrace peak apply --force."
         )
@@ -73,7 +74,7 @@ def apply(visit: Visit) -> Response:
     ends_at = at + timedelta(seconds=span_s) if span_s else None
     try:
         with visit.desk.context.ledger.write() as session:
-            peaks.apply(session, found, _who(visit, reason), at, ends_at=ends_at, expected=_seen(visit))
+            peaks.apply(session, found, operator_of(visit, reason), at, ends_at=ends_at, expected=_seen(visit))
     except peaks.PeakChangedError as error:
         return visit.refuse(409, f"Nothing was changed: {error}. Look at the difference again.")
     return visit.go("/peaks", f"{found.name} is in force. {_ACTS}")
@@ -96,7 +97,7 @@ def revert(visit: Visit) -> Response:
                                _changes(seen), {"seen": str(standing.change)}))  # fmt: skip
     try:
         with desk.context.ledger.write() as session:
-            peaks.revert(session, _who(visit, reason), desk.clock(), expected=_seen(visit))
+            peaks.revert(session, operator_of(visit, reason), desk.clock(), expected=_seen(visit))
     except (peaks.PeakChangedError, peaks.NothingInForceError) as error:
         return visit.refuse(409, f"Nothing was changed: {error}. Look again.")
     return visit.go("/peaks", f"{standing.name} is taken back. {_ACTS}")
@@ -141,7 +142,8 @@ def _ahead(desk: Desk, found: PeakProfile | None) -> Preview:
         return preview(session, desk.fleet, found, paces, at)
 
 
-def _profile(visit: Visit) -> PeakProfile | Response:
+def profile_of(visit: Visit) -> PeakProfile | Response:
+    """The profile of the address; a refusal if there is none that fits."""
     name, desk = visit.request.path_params["name"], visit.desk
     try:
         found = load_profiles(desk.settings.peaks_folder).get(name)
@@ -161,7 +163,8 @@ def _misfit(found: PeakProfile, desk: Desk) -> str:
     return ""
 
 
-def _above(found: PeakProfile, desk: Desk) -> list[str]:
+def beyond(found: PeakProfile, desk: Desk) -> list[str]:
+    """What a profile would allow beyond the fleet file, in words."""
     try:
         return peaks.above(found, desk.fleet)
     except ValueError as error:
@@ -174,7 +177,8 @@ def _seen(visit: Visit) -> int:
     return int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else -1
 
 
-def _who(visit: Visit, reason: str) -> Operator:
+def operator_of(visit: Visit, reason: str) -> Operator:
+    """Who acts, as the deeds of peaks take it."""
     return Operator(visit.user.name, reason, visit.user.role)
 
 
