@@ -78,7 +78,7 @@ def _retrying(visit: Visit) -> dict[str, Any]:
 PAGES = (
     Page("/failures", failures, name="failures", menu="Failure desk"),
     Page("/failures/now", failures_part, name="failures_now", polled=True),
-    Page("/failures/rows", rows_part, name="failures_rows", polled=True),
+    Page("/failures/rows/now", rows_part, name="failures_rows_now", polled=True),
     Page("/failures/retrying", retrying, name="retrying"),
     Page("/failures/retrying/now", retrying_part, name="retrying_now", polled=True),
     Page("/failures/groups/{group}", group, name="failure_group"),
