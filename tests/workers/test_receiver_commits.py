@@ -185,7 +185,7 @@ def test_a_lone_request_is_committed_at_once(sqlite_url: str) -> None:
         began = time.monotonic()
         assert running.post(BODY, "lone").status == 200
 
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 def _status(result: Callable[[], Response]) -> int:

@@ -64,7 +64,7 @@ def test_a_call_that_is_not_free_in_time_is_not_sent(server: Server) -> None:
     assert isinstance(outcome, NotSent)
     assert outcome.wait_s is not None
     assert outcome.wait_s > 9
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 5
     assert len(server.requests) == 1
 
 

@@ -183,7 +183,7 @@ def test_a_redis_that_hangs_costs_a_bounded_time(private_redis: PrivateRedis) ->
     with pytest.raises(OutOfReachError):
         throttle.acquire()
 
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5
 
 
 def test_redis_lost_leaves_the_safe_share_and_redis_back_ends_it_once_each(private_redis: PrivateRedis) -> None:
