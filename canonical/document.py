@@ -4,10 +4,16 @@ from typing import Literal
 
 from canonical.model import Frozen, Key, Moment
 
-Kind = Literal["order", "shipment", "return"]
-Domain = Literal["orders", "shipments", "returns"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation"]
+Domain = Literal["orders", "shipments", "returns", "stock"]
 
-DOMAIN_OF: dict[Kind, Domain] = {"order": "orders", "shipment": "shipments", "return": "returns"}
+DOMAIN_OF: dict[Kind, Domain] = {
+    "order": "orders",
+    "shipment": "shipments",
+    "return": "returns",
+    "stock": "stock",
+    "reservation": "stock",
+}
 
 
 class Document(Frozen):
@@ -24,5 +30,8 @@ class Document(Frozen):
 
     @property
     def order(self) -> str:
-        """Key of the order this document belongs to; for an order its own key. One order's effects keep their order."""
+        """Key of the order this document belongs to; its own key for an order, and for what belongs to none (a stock position).
+
+        Effects that share it keep their order.
+        """
         return self.key

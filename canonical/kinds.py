@@ -5,14 +5,16 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from canonical.order import Order
+from canonical.reservation import Reservation
 from canonical.returns import Return
 from canonical.shipment import Shipment
+from canonical.stock import StockPosition
 
-AnyDocument = Annotated[Order | Shipment | Return, Field(discriminator="kind")]
+AnyDocument = Order | Shipment | Return | StockPosition | Reservation
 
-_ADAPTER: TypeAdapter[Order | Shipment | Return] = TypeAdapter(AnyDocument)
+_ADAPTER: TypeAdapter[AnyDocument] = TypeAdapter(Annotated[AnyDocument, Field(discriminator="kind")])
 
 
-def read_document(stored: bytes | str) -> Order | Shipment | Return:
+def read_document(stored: bytes | str) -> AnyDocument:
     """The document a stored JSON text holds. Raises pydantic.ValidationError if it is none."""
     return _ADAPTER.validate_json(stored)

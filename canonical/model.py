@@ -29,7 +29,8 @@ def _aware_utc(moment: datetime) -> datetime:
         raise ValueError("time out of range") from None
 
 
-def _no_lone_surrogates_or_nul(text: Any) -> Any:
+def storable(text: Any) -> Any:
+    """The text. Raises ValueError for what no ledger can hold."""
     # PostgreSQL stores neither; both arrive in real webhooks, so they are refused by name rather than by a driver.
     if isinstance(text, str) and ("\x00" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))):
         raise ValueError("text holds NUL or a lone surrogate")
@@ -39,13 +40,13 @@ def _no_lone_surrogates_or_nul(text: Any) -> Any:
 Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_aware_utc)]
 """A point in time, aware, always UTC."""
 
-Text = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_no_lone_surrogates_or_nul)]
+Text = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(storable)]
 """Free text of a sender, at most 2 000 characters."""
 
 Key = Annotated[
     str,
     StringConstraints(min_length=1, max_length=190, strip_whitespace=True),
-    BeforeValidator(_no_lone_surrogates_or_nul),
+    BeforeValidator(storable),
 ]
 """A business key: 1 to 190 characters, surrounding white space removed."""
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -10,8 +10,8 @@ from config.limits import LimitTable
 from config.nearest import ConfigError, explain, hint
 
 Class = Literal["high", "normal", "low"]
-Kind = Literal["order", "shipment", "return"]
-Domain = Literal["orders", "shipments", "returns"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation"]
+Domain = Literal["orders", "shipments", "returns", "stock"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 """Name of a source, target or pool: lower case, digits and ``-``; it becomes part of queue names and of keys at targets."""
 
@@ -51,7 +51,10 @@ class Target(Part):
 
 
 class Route(Part):
-    """Documents of these sources and kinds go to this target; the first match of a target wins."""
+    """Documents of these sources and kinds go to this target; the first match of a target wins.
+
+    Stock positions and reservations go only where a route names them: few ERPs take them.
+    """
 
     target: Name
     sources: tuple[str, ...] = ("*",)
@@ -68,7 +71,7 @@ class ClassRule(Part):
 
     cls: Class = Field(alias="class")
     sources: tuple[str, ...] = ("*",)
-    kinds: tuple[Kind, ...] = ("order", "shipment", "return")
+    kinds: tuple[Kind, ...] = get_args(Kind)
     shipping_methods: tuple[str, ...] = Field(default=(), description="words looked for in the shipping method")
     total_at_least: float | None = Field(default=None, ge=0)
     channels: tuple[str, ...] = Field(default=(), description="the order's sales channel, as its sender names it")
@@ -108,6 +111,7 @@ class ServiceLevels(Part):
 
     order_creation_s: float = Field(default=900.0, gt=0)
     shipment_confirmation_s: float = Field(default=1_800.0, gt=0)
+    stock_publication_s: float = Field(default=300.0, gt=0)
     refund_posting_s: float = Field(default=14_400.0, gt=0)
     objective: float = Field(default=0.99, gt=0, lt=1, description="part of all that must be kept")
     urgent_backlog_s: float = Field(default=300.0, gt=0, description="age of waiting class high that calls a person")
@@ -168,7 +172,7 @@ class Fleet(Part):
     @property
     def families(self) -> tuple[str, ...]:
         """Every family of work queues: the domains, then one lane a target."""
-        return ("orders", "shipments", "returns", *(f"deliver.{name}" for name in self.targets))
+        return (*get_args(Domain), *(f"deliver.{name}" for name in self.targets))
 
 
 def load_fleet(path: Path) -> Fleet:

@@ -31,6 +31,8 @@ class NewDelivery:
     """One intended effect. ``failure`` set: it is written parked. ``entity`` names the order whose effects keep order.
 
     ``rests_until`` set: it waits for quiet hours, state ``deferred``, without a message until then.
+    ``replaces_lost_before`` set: it carries a whole state, see `ledger.places`; an earlier one whose answer was lost before
+    that moment cannot take effect any more.
     """
 
     document_id: int
@@ -47,6 +49,7 @@ class NewDelivery:
     accepted_at: datetime
     failure: Failure | None = None
     rests_until: datetime | None = None
+    replaces_lost_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

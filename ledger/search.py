@@ -13,7 +13,7 @@ from ledger.failures import FailureKey
 from ledger.schema import deliveries, documents, events, versions
 from ledger.session import Session
 
-KINDS = ("order", "shipment", "return")
+KINDS = ("order", "shipment", "return", "stock", "reservation")
 _MOST = 20
 _ROW = re.compile(r"([edm])([0-9]{1,18})")
 _JOB = re.compile(r"job[ -]?([0-9]{1,18})")
@@ -21,7 +21,7 @@ _JOB = re.compile(r"job[ -]?([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something that an id names. ``kind`` is order, shipment, return, event, delivery or job; ``id`` its name in Millrace.
+    """Something that an id names. ``kind`` is a document's, event, delivery or job; ``id`` its name in Millrace.
 
     ``by`` says which id was met; ``source`` and ``order_key`` name the order it belongs to (empty: none, or not known yet).
     """
@@ -36,8 +36,9 @@ class Found:
 
 
 def find(session: Session, text: str, sources: Sequence[str]) -> list[Found]:
-    """What a word names, each thing once: an order's key or number, an event's id or correlation id, a delivery's key or its
-    number at the ERP, a row's key (``e12``, ``d34``), ``job 5``. ``sources`` are those of the fleet file.
+    """What a word names, each thing once: a document's key or number (a stock position's is its SKU), an event's id or
+    correlation id, a delivery's key or its number at the ERP, a row's key (``e12``, ``d34``), ``job 5``. ``sources`` are those of
+    the fleet file.
     """
     word = text.strip()[:300]
     if not word:

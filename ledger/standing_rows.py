@@ -29,9 +29,9 @@ _MOMENTS, _AMOUNTS = ("accepted_before", "accepted_after", "promised_before"), (
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows: every condition given must hold. ``lane`` is ``orders`` or ``deliver.TARGET``, ``kind`` order, shipment or
-    return; ``keys`` name orders or documents by key or number, or events by the sender's event id or the key of the order that
-    they wait for.
+    """Which rows: every condition given must hold. ``lane`` is ``orders`` or ``deliver.TARGET``, ``kind`` a document's;
+    ``keys`` name orders or documents by key or number, or events by the sender's event id or the key of the order that they wait
+    for.
 
     ``total_at_least``, ``total_below``, ``promised_before``, ``customer_tier`` and ``shipping_method`` (a part of it) are of the
     order that the row belongs to.

@@ -98,10 +98,23 @@ def _told(told: Iterable[EventView]) -> Iterator[Moment]:
 def _written(story: Story, edited: Sequence[EditedVersion]) -> Iterator[Moment]:
     names = {d.id: f"{d.kind}/{d.source}/{d.key}" for d in story.documents}
     hands = {(one.document_id, one.version): one for one in edited}
+    unsent = _unsent(story)
     for v in story.versions:
         hand = hands.get((v.document_id, v.version))
         by = f"edited by {hand.by}: {', '.join(hand.paths)}" if hand else f"as told by event e{v.event_id}"
+        if (v.document_id, v.version) in unsent:
+            by += "; before it was sent a newer one took its place"
         yield Moment(v.written_at, "written", names[v.document_id], f"{names[v.document_id]} version {v.version}", by)
+
+
+def _unsent(story: Story) -> set[tuple[int, int]]:
+    """Versions of stock positions that no delivery carries although a later one is carried: see `ledger.places`."""
+    sent: dict[str, list[int]] = {}
+    for d in story.deliveries:
+        sent.setdefault(d.business_key, []).append(d.version)
+    names = {d.id: f"{d.kind}/{d.source}/{d.key}" for d in story.documents if d.kind == "stock"}
+    mine = [(v, sent.get(names[v.document_id], [])) for v in story.versions if v.document_id in names]
+    return {(v.document_id, v.version) for v, carried in mine if v.version not in carried and v.version < max(carried, default=0)}
 
 
 def _decided(sent: Iterable[DeliveryView]) -> Iterator[Moment]:

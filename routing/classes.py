@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
+from canonical.kinds import AnyDocument
 from canonical.order import Order
-from canonical.returns import Return
-from canonical.shipment import Shipment
 from config.fleet import ClassRule, Source
 from routing.names import Class
 
@@ -29,11 +28,9 @@ def class_of_method(rules: Sequence[ClassRule], source: str, method: str, told: 
     return told
 
 
-def class_of_document(
-    rules: Sequence[ClassRule], document: Order | Shipment | Return, order: Order | None, told: Class, at: datetime
-) -> Class:
-    """Class of the first rule the document meets ``at`` this moment, else ``told`` (its event's). A shipment or return is judged
-    by its order.
+def class_of_document(rules: Sequence[ClassRule], document: AnyDocument, order: Order | None, told: Class, at: datetime) -> Class:
+    """Class of the first rule the document meets ``at`` this moment, else ``told`` (its event's). What belongs to an order
+    is judged by it, if it is known.
     """
     subject = document if isinstance(document, Order) else order
     return next((rule.cls for rule in rules if _meets(rule, document, subject, at)), told)
@@ -44,7 +41,7 @@ def _asks_more(rule: ClassRule) -> bool:
     return rule.total_at_least is not None or rule.promise_within_h is not None or bool(rule.channels or rule.customer_tiers)
 
 
-def _meets(rule: ClassRule, document: Order | Shipment | Return, subject: Order | None, at: datetime) -> bool:
+def _meets(rule: ClassRule, document: AnyDocument, subject: Order | None, at: datetime) -> bool:
     if document.kind not in rule.kinds or not _like(rule.sources, document.source):
         return False
     if not rule.shipping_methods and not _asks_more(rule):

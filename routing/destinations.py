@@ -2,18 +2,35 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, assert_never
 
+from canonical.kinds import AnyDocument
 from canonical.order import Order
+from canonical.reservation import Reservation
 from canonical.returns import Return
 from canonical.shipment import Shipment
+from canonical.stock import StockPosition
 from config.fleet import Route
 from routing.verdict import Verdict
 
-Operation = Literal["order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"]
+Operation = Literal[
+    "order.create",
+    "order.update",
+    "order.cancel",
+    "shipment.create",
+    "shipment.update",
+    "return.create",
+    "stock.publish",
+    "reservation.create",
+    "reservation.update",
+    "reservation.release",
+]
+
+WHOLE_STATES: frozenset[Operation] = frozenset({"stock.publish"})
+"""Effects that carry all there is to know: of those that wait for one document only the newest is worth sending."""
 
 
-def targets_of(routes: Sequence[Route], document: Order | Shipment | Return, order: Order | None) -> tuple[str, ...]:
+def targets_of(routes: Sequence[Route], document: AnyDocument, order: Order | None) -> tuple[str, ...]:
     """Targets of every matching route, each once, in the routes' order. ``order`` is the order the document belongs to."""
     test = order is not None and order.test
     matching = (
@@ -26,17 +43,25 @@ def targets_of(routes: Sequence[Route], document: Order | Shipment | Return, ord
     return tuple(dict.fromkeys(matching))
 
 
-def operation_of(document: Order | Shipment | Return, verdict: Verdict, known_status: str) -> Operation | None:
+def operation_of(document: AnyDocument, verdict: Verdict, known_status: str) -> Operation | None:
     """The effect a new state asks for; None if the outside has nothing to learn from it.
 
-    An order or shipment that is already cancelled when it is first told was never posted, so nothing is to be undone.
+    An order, shipment or reservation that is taken back already when it is first told was never posted: nothing is to be undone.
     """
     first = verdict == "first"
-    if isinstance(document, Order):
-        return _order_operation(document, first, known_status)
-    if isinstance(document, Shipment):
-        return _shipment_operation(document, first, known_status)
-    return "return.create" if first else None
+    match document:
+        case Order():
+            return _order_operation(document, first, known_status)
+        case Shipment():
+            return _shipment_operation(document, first, known_status)
+        case Return():
+            return "return.create" if first else None
+        case StockPosition():
+            return "stock.publish"
+        case Reservation():
+            return _reservation_operation(document, first, known_status)
+        case _:
+            assert_never(document)
 
 
 def _order_operation(order: Order, first: bool, known_status: str) -> Operation | None:
@@ -51,3 +76,9 @@ def _shipment_operation(shipment: Shipment, first: bool, known_status: str) -> O
     if known_status == "cancelled":
         return "shipment.create" if shipment.status == "shipped" else None
     return "shipment.update"
+
+
+def _reservation_operation(reservation: Reservation, first: bool, known_status: str) -> Operation | None:
+    if reservation.status == "released":
+        return None if first or known_status == "released" else "reservation.release"
+    return "reservation.create" if first or known_status == "released" else "reservation.update"

@@ -8,10 +8,11 @@ from typing import cast
 from adapters.channels.base import Parsed
 from canonical.document import DOMAIN_OF
 from canonical.failure import Failure, FailureClass
-from canonical.kinds import read_document
+from canonical.kinds import AnyDocument, read_document
 from canonical.order import Order
 from canonical.returns import Return
 from canonical.shipment import Shipment
+from canonical.stock import StockPosition
 from config.fleet import Fleet
 from ledger.documents import DocumentKey, DocumentRow, NewVersion
 from ledger.events import EventEnd
@@ -21,8 +22,6 @@ from routing.names import Class
 from routing.quiet import rests_until as rests
 from routing.verdict import digest_of, judge
 from tasks.in_force import Rules, where_it_is
-
-AnyDocument = Order | Shipment | Return
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,9 @@ class Draft:
 
 
 def order_key_of(document: AnyDocument) -> DocumentKey:
-    """Key of the order a document belongs to."""
-    return DocumentKey("order", document.source, document.order)
+    """Key of the order a document belongs to: what it is written under. A stock position belongs to none but itself."""
+    kind = document.kind if isinstance(document, StockPosition) else "order"
+    return DocumentKey(kind, document.source, document.order)
 
 
 @dataclass(slots=True)
@@ -81,9 +81,11 @@ class Plan:
         return EventEnd(event_id, "stale" if ends and all(end == "stale" for end in ends) else "done")
 
     def _early(self, parsed: Parsed) -> DocumentKey | None:
-        """The order a document of this event came before, None if every order is known or told here."""
+        """The order a document of this event came before, None if every order is known or told here. Stock waits for no order."""
         told_here = {order_key_of(d) for d in parsed.documents if isinstance(d, Order)}
         for document in parsed.documents:
+            if not isinstance(document, Shipment | Return):
+                continue
             key = order_key_of(document)
             if key not in told_here and self.heads[key].version == 0:
                 return key
@@ -116,7 +118,7 @@ class Plan:
         version = head.version + 1
         # The new version brings its own moment; an earlier one of the same bundle must not be written over it.
         self.touched.pop(head.id, None)
-        status = "told" if isinstance(document, Return) else document.status
+        status = "told" if isinstance(document, Return | StockPosition) else document.status
         if head.version == 0 and isinstance(document, Order):
             self.first_told.append(head.key)
         if isinstance(document, Order):

@@ -1,14 +1,16 @@
 """Does the preparing: a bundle of events becomes document versions and deliveries in one transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import ledger.deliveries
 import ledger.documents
 import ledger.events
 import ledger.moves
 import ledger.peak_backlog
+import ledger.places
 from adapters.channels.base import Parsed, Told, Unreadable
 from canonical.failure import Failure, FailureClass
 from ledger.deliveries import NewDelivery, Ready
@@ -17,6 +19,7 @@ from ledger.events import EventEnd, EventRow, Waiting
 from ledger.moves import Made
 from ledger.session import Session
 from routing.classes import class_of_event
+from routing.destinations import WHOLE_STATES
 from routing.names import Class
 from tasks.context import Context
 from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of
@@ -58,6 +61,8 @@ class Decided:
     plan: Plan
     ends: list[EventEnd] = field(default_factory=list)
     events: dict[int, EventRow] = field(default_factory=dict)
+    superseded: list[tuple[str, str]] = field(default_factory=list)
+    """Target and operation of each whole state that a newer one took the place of."""
 
 
 def read(context: Context, events: Sequence[EventRow]) -> list[Reading]:
@@ -105,7 +110,9 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
     if plan.rules.defer:
         awake = sorted({(delivery.target, delivery.entity) for delivery in new if delivery.rests_until is None})
         ledger.peak_backlog.wake_for(session, awake, now)
-    ready = ledger.deliveries.write(session, new, now)
+    taken = ledger.places.take(session, new, now)
+    decided.superseded = taken.superseded
+    ready = [*taken.ready, *ledger.deliveries.write(session, taken.left, now)]
     _follow_moves(session, decided)
     # Ends first: an event of this very bundle may wait for an order that a later one told.
     ledger.events.settle(session, decided.ends, now)
@@ -135,6 +142,8 @@ def report(context: Context, decided: Decided, each: timedelta) -> None:
             error_code=end.failure.code if end.failure else None,
             reason=end.failure.reason if end.failure else None,
         )
+    for (target, operation), count in Counter(decided.superseded).items():
+        emit(Name.DELIVERY_SUPERSEDE_DONE, target=target, operation=operation, count=count)
 
 
 def _parse(context: Context, event: EventRow) -> Parsed | Unreadable | Failure:
@@ -209,7 +218,15 @@ def _delivery(
         accepted_at=event.received_at,
         failure=failure,
         rests_until=draft.rests_until,
+        replaces_lost_before=_lost_before(context, draft),
     )
+
+
+def _lost_before(context: Context, draft: Draft) -> datetime | None:
+    """Until when an answer must have been lost for its request to be over; None for an effect that is no whole state."""
+    if draft.operation not in WHOLE_STATES:
+        return None
+    return context.now() - timedelta(seconds=context.fleet.targets[draft.target].max_execution_s)
 
 
 def _seconds(span: timedelta) -> float:

@@ -19,6 +19,7 @@ from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries
 from tasks.replay import GONE
 
+_NEEDS_NO_ORDER = ("order.create", "stock.publish", "reservation.create")
 _WAITING = ("ready", "queued", "retrying", "deferred")
 
 
@@ -70,7 +71,7 @@ def _check(context: Context, session: Session, rows: Sequence[Movable], origin: 
     if there:
         raise RedirectRefusedError(f"{target} has this effect already as d{min(there.values())}")
     first = rows[0]
-    if first.operation != "order.create" and not ledger.edits.has_order(session, target, first.entity):
+    if first.operation not in _NEEDS_NO_ORDER and not ledger.edits.has_order(session, target, first.entity):
         raise RedirectRefusedError(f"{target} does not have its order: redirect the order's own delivery first")
     wish = _wish(context, first, target)
     lacking = missing(wish, look_up(session, [wish]))

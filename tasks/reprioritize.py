@@ -7,7 +7,7 @@ import ledger.actions
 import ledger.moves
 import ledger.standing_rows
 from adapters.channels.base import Parsed, Told
-from canonical.kinds import read_document
+from canonical.kinds import AnyDocument, read_document
 from canonical.order import Order
 from ledger.actions import Action, Actor
 from ledger.deliveries import Ready
@@ -18,7 +18,6 @@ from routing.backoff import rest_s, rung_for
 from routing.letters import Letter
 from routing.names import CLASSES, Class
 from tasks.context import Context
-from tasks.decide import AnyDocument
 from tasks.forward import forward, letters_for_deliveries, letters_for_events
 
 BATCH_ROWS = 500

@@ -30,6 +30,7 @@ class Name(StrEnum):
     DELIVERY_PARK_DONE = "delivery.park.done"
     DELIVERY_RETRY_SCHEDULED = "delivery.retry.scheduled"
     DELIVERY_RELEASE_DONE = "delivery.release.done"
+    DELIVERY_SUPERSEDE_DONE = "delivery.supersede.done"
     STEP_RUN_FAILED = "step.run.failed"
     ERP_EXCHANGE_START = "erp.exchange.start"
     ERP_EXCHANGE_STOP = "erp.exchange.stop"

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from canonical.order import Order
+from canonical.reservation import Reservation
 from canonical.returns import Return
 from canonical.shipment import Shipment
+from canonical.stock import StockPosition
 
 MORNING = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 
@@ -64,3 +66,32 @@ def a_return(key: str = "r1", *, order_key: str = "1001", told_at: float = 0, so
         "lines": [{"order_line": "1", "sku": "SKU-0001", "quantity": 1, "net": "10.00"}],
     }
     return Return.model_validate(whole | more)
+
+
+def a_position(
+    sku: str = "SKU-0001",
+    *,
+    available: int = 5,
+    location: str = "berlin",
+    told_at: float = 0,
+    source: str = "shopify",
+    **more: Any,
+) -> StockPosition:
+    """What can be sold of one SKU at one place."""
+    whole = {"source": source, "sku": sku, "location": location, "as_of": at(told_at), "available": available}
+    return StockPosition.model_validate(whole | more)
+
+
+def a_reservation(
+    key: str = "v1", *, order_key: str = "1001", told_at: float = 0, source: str = "shopify", **more: Any
+) -> Reservation:
+    """One piece set aside for an order."""
+    whole = {
+        "source": source,
+        "key": key,
+        "order_key": order_key,
+        "as_of": at(told_at),
+        "expires_at": at(3600),
+        "lines": [{"sku": "SKU-0001", "quantity": 1, "location": "berlin"}],
+    }
+    return Reservation.model_validate(whole | more)

@@ -34,6 +34,7 @@ def promises_of(levels: ServiceLevels) -> tuple[Promise, ...]:
     return (
         Promise("order_creation", "orders", "order.create", levels.order_creation_s),
         Promise("shipment_confirmation", "shipments", "shipment.create", levels.shipment_confirmation_s),
+        Promise("stock_publication", "stock", "stock.publish", levels.stock_publication_s),
         Promise("refund_posting", "returns", "return.create", levels.refund_posting_s),
     )
 

@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from canonical.document import Domain
-from canonical.order import Order
-from canonical.returns import Return
-from canonical.shipment import Shipment
+from canonical.kinds import AnyDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Told:
 class Parsed:
     """What one event says: the documents in their newest told state, in the order in which they must be written."""
 
-    documents: tuple[Order | Shipment | Return, ...]
+    documents: tuple[AnyDocument, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,22 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 
 from adapters.http.caller import Caller
 from adapters.http.target import Target
+from canonical.kinds import AnyDocument
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
-from canonical.returns import Return
-from canonical.shipment import Shipment
 
-Operation = Literal["order.create", "order.update", "order.cancel", "shipment.create", "shipment.update", "return.create"]
+Operation = Literal[
+    "order.create",
+    "order.update",
+    "order.cancel",
+    "shipment.create",
+    "shipment.update",
+    "return.create",
+    "stock.publish",
+    "reservation.create",
+    "reservation.update",
+    "reservation.release",
+]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
@@ -31,13 +41,13 @@ class References:
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One intended effect. ``version`` counts the document's versions from 1; ``order_remote_id`` is the ERP's
-    order for shipments, returns, updates and cancels (None while unknown); ``attempt`` counts from 1.
+    order for what belongs to an order, updates and cancels (None while unknown); ``attempt`` counts from 1.
     """
 
     delivery_id: int
     operation: Operation
     version: int
-    document: Order | Shipment | Return
+    document: AnyDocument
     order: Order | None
     references: References
     order_remote_id: str | None
@@ -77,7 +87,7 @@ class Erp(Protocol):
     max_execution_s: float
     """Longest time a request may still take effect after its answer was lost: an uncertain post is looked up after it."""
 
-    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+    def needs(self, document: AnyDocument) -> tuple[Need, ...]:
         """Cross-references the document's posting takes, in a stable order."""
         ...
 

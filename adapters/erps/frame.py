@@ -1,12 +1,13 @@
-"""Hands a posting to the part of an adapter that knows its document, for ERPs that keep the three kinds apart."""
+"""Hands a posting to the part of an adapter that knows its document, for ERPs that keep orders, shipments and returns apart."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from adapters.erps.base import Posting
 from adapters.http.caller import Caller
+from canonical.kinds import AnyDocument
 from canonical.order import Order
-from canonical.outcome import Finding, Outcome
+from canonical.outcome import Absent, Finding, Outcome, Rejected
 from canonical.returns import Return
 from canonical.shipment import Shipment
 
@@ -37,6 +38,8 @@ class Desks:
                 return self.shipments.find(posting, shipment, caller)
             case Return() as told:
                 return self.returns.find(posting, told, caller)
+            case _:
+                return Absent()
 
     def post(self, posting: Posting, caller: Caller) -> Outcome:
         """Make the effect happen where its document belongs."""
@@ -47,3 +50,11 @@ class Desks:
                 return self.shipments.post(posting, shipment, caller)
             case Return() as told:
                 return self.returns.post(posting, told, caller)
+            case other:
+                return not_taken(other)
+
+
+def not_taken(document: AnyDocument) -> Rejected:
+    """What becomes of a document that an ERP's adapter has no way to express."""
+    remedy = f"leave {document.kind} out of the kinds of this target's route; the adapter `open` takes it"
+    return Rejected("erp.not_supported", f"this ERP's adapter posts no {document.kind}", remedy)

@@ -9,10 +9,9 @@ from typing import Literal
 from adapters.erps.base import Need, Operation, Posting, Undone
 from adapters.http.caller import Caller
 from adapters.http.target import Target
-from canonical.order import Order
+from canonical.kinds import AnyDocument
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected, Uncertain
-from canonical.returns import Return
-from canonical.shipment import Shipment
+from canonical.stock import StockPosition
 
 Lost = Literal["lost before", "lost after"]
 
@@ -54,9 +53,10 @@ class MemoryErp:
     _numbers: dict[Effect, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
-        """An item of each line's SKU."""
-        skus: Iterable[str] = dict.fromkeys(line.sku for line in document.lines) if self.items else ()
+    def needs(self, document: AnyDocument) -> tuple[Need, ...]:
+        """An item of each SKU it names."""
+        named = (document.sku,) if isinstance(document, StockPosition) else (line.sku for line in document.lines)
+        skus: Iterable[str] = dict.fromkeys(named) if self.items else ()
         return tuple(Need("item", sku) for sku in skus)
 
     def calls(self, operation: Operation) -> int:

@@ -20,6 +20,7 @@ from adapters.http.caller import Caller
 from adapters.http.client import Client
 from adapters.throttle.base import Ask, Granted, Limit
 from adapters.throttle.local import LocalThrottle
+from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Throttled, Unavailable, Uncertain
 from config.nearest import ConfigError
 from tests.adapters.channels import requests, test_contract
@@ -97,6 +98,7 @@ def test_the_example_channel_reads_its_receipt(till: ModuleType) -> None:
 
     assert isinstance(parsed, Parsed)
     (order,) = parsed.documents
+    assert isinstance(order, Order)
     assert (order.kind, order.source, order.key, [line.sku for line in order.lines]) == (
         "order", "till-eu", "K1-20261127-0007", ["SKU-0001"],
     )  # fmt: skip

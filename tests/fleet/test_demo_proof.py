@@ -9,6 +9,7 @@ from adapters.channels.registry import CHANNELS
 from adapters.erps.netsuite.keys import order_key
 from canonical.order import Order
 from canonical.returns import Return
+from canonical.shipment import Shipment
 from tests.fleet.sale import OPENED_AT, Sale, attempts_of, entry, right_sale
 from workers.demo.figures import budget_of, repeats_of, waits_of
 from workers.demo.flash_sale import flash_sale
@@ -200,6 +201,7 @@ def _check_told(hook: Webhook) -> None:
 
 def _check_document(hook: Webhook, told: Parsed) -> None:
     (document,) = told.documents
+    assert isinstance(document, Order | Shipment | Return)
     fact = hook.fact
     assert (document.key, document.order, document.as_of) == (fact.key, fact.order, fact.as_of)
     if isinstance(document, Order):

@@ -16,10 +16,7 @@ from adapters.http.client import Client
 from adapters.throttle.base import Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.document import DOMAIN_OF
-from canonical.kinds import read_document
-from canonical.order import Order
-from canonical.returns import Return
-from canonical.shipment import Shipment
+from canonical.kinds import AnyDocument, read_document
 from config.fleet import Fleet
 from config.settings import load_settings
 from config.topology import load_topology
@@ -128,7 +125,7 @@ class World:
     told: int = 0
     letters_worked: list[Letter] = field(default_factory=list)
 
-    def tell(self, *documents: Order | Shipment | Return, key: str | None = None, cls: str = "normal") -> list[Receipt]:
+    def tell(self, *documents: AnyDocument, key: str | None = None, cls: str = "normal") -> list[Receipt]:
         """Accept one event a document, in one commit."""
         new = []
         for document in documents:
@@ -188,7 +185,9 @@ def a_fleet() -> Fleet:
 
 
 @contextmanager
-def a_world(ledger_url: str, *, items: bool = True, seed: int = 1, erp: MemoryErp | None = None) -> Iterator[World]:
+def a_world(
+    ledger_url: str, *, items: bool = True, seed: int = 1, erp: MemoryErp | None = None, fleet: Fleet | None = None
+) -> Iterator[World]:
     """A fresh world on an empty database."""
     opened = Ledger(ledger_url)
     if migrate.current(opened) is None:
@@ -196,7 +195,7 @@ def a_world(ledger_url: str, *, items: bool = True, seed: int = 1, erp: MemoryEr
     clock = Clock()
     tray, erp = OutTray(clock), erp or MemoryErp(items=items)
     context = Context(
-        fleet=a_fleet(),
+        fleet=fleet or a_fleet(),
         topology=load_topology(),
         ledger=opened,
         publisher=tray,

@@ -25,7 +25,8 @@ def complete_lane(incomplete: str) -> list[str]:
 
 
 LaneName = Annotated[
-    str, typer.Argument(help="orders, shipments, returns or deliver.TARGET.", autocompletion=complete_lane, show_default=False)
+    str,
+    typer.Argument(help="orders, shipments, returns, stock or deliver.TARGET.", autocompletion=complete_lane, show_default=False),
 ]
 Why = Annotated[str, typer.Option("--why", help="The reason; kept with who and when.", show_default=False)]
 By = Annotated[str | None, typer.Option("--by", help="Who does it; else the login name here.", show_default=False)]

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ledger.views import DocumentView, EventView, Story
 
 events = typer.Typer(help="What outside systems told us.", epilog=EPILOG, no_args_is_help=True)
-documents = typer.Typer(help="Orders, shipments and returns in their newest state.", epilog=EPILOG, no_args_is_help=True)
+documents = typer.Typer(help="Orders, shipments, returns and stock in their newest state.", epilog=EPILOG, no_args_is_help=True)
 deliveries = typer.Typer(help="Intended effects on outside systems.", epilog=EPILOG, no_args_is_help=True)
 
 EventState = Literal["accepted", "waiting", "done", "stale", "kept", "parked", "dropped"]
 DeliveryState = Literal[
     "ready", "queued", "claimed", "retrying", "deferred", "waiting", "done", "parked", "dropped", "redirected"
 ]
-Kind = Literal["order", "shipment", "return"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation"]
 Body = Annotated[bool, typer.Option("--body", help="Print the stored body as well; it holds personal data.")]
 
 

@@ -25,7 +25,7 @@ NAMES = (
     "lane", "source", "kind", "class", "older", "younger", "total-at-least", "total-below", "shipping-method",
     "promised-within", "tier", "key",
 )  # fmt: skip
-KINDS = ("order", "shipment", "return")
+KINDS = ("order", "shipment", "return", "stock", "reservation")
 CLASSES: tuple[Literal["high", "normal", "low"], ...] = ("high", "normal", "low")
 
 Filters = Annotated[
@@ -57,9 +57,9 @@ def reprioritize_rows(
     """Move what is queued already to another class: events that wait to be prepared, with what they lead to, and deliveries that
     wait to be posted. It is counted first. What is under way, parked or done is left alone.
 
-    Filters: lane=deliver.netsuite, source=shop, kind=order|shipment|return, class=low (it has now), older=2h, younger=30m,
-    total-at-least=500, total-below=20, shipping-method=express, promised-within=24h, tier=gold, key=1001 (order or
-    document, key or number).
+    Filters: lane=deliver.netsuite, source=shop, kind=order|shipment|return|stock|reservation, class=low (it has now),
+    older=2h, younger=30m, total-at-least=500, total-below=20, shipping-method=express, promised-within=24h, tier=gold,
+    key=1001 (order or document, key or number).
     """
     if called.invoked_subcommand is not None:
         return

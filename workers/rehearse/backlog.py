@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import adapters.erps.base
-from canonical.document import DOMAIN_OF
 from config.fleet import Fleet
 from ledger.measured import Standing, Unread
 from routing import names
@@ -12,8 +11,13 @@ from routing.destinations import Operation
 from workers.rehearse.scaling import Work
 from workers.rehearse.service import Service
 
-_FIRST: Mapping[str, Operation] = {"orders": "order.create", "shipments": "shipment.create", "returns": "return.create"}
-_KIND = {str(domain): kind for kind, domain in DOMAIN_OF.items()}
+_FIRST: Mapping[str, Operation] = {
+    "orders": "order.create",
+    "shipments": "shipment.create",
+    "returns": "return.create",
+    "stock": "stock.publish",
+}
+_KIND = {domain: operation.partition(".")[0] for domain, operation in _FIRST.items()}
 _ROWS_A_PART = 4.0
 
 

@@ -7,9 +7,12 @@ from decimal import Decimal
 
 from adapters.erps.base import Erp, batch_of
 from canonical.document import DOMAIN_OF
+from canonical.kinds import AnyDocument
 from canonical.order import Order, OrderLine
+from canonical.reservation import Reservation, ReservationLine
 from canonical.returns import Return
 from canonical.shipment import Shipment, ShipmentLine
+from canonical.stock import StockPosition
 from config.fleet import Fleet
 from routing import names
 from routing.classes import class_of_document, class_of_event, class_of_method
@@ -54,8 +57,8 @@ class Effects:
     def of(self, arrival: Arrival, key: str, at_s: float, now_s: float) -> list[Effect]:
         """What preparing it ``now_s`` makes of it, for the lanes that are rehearsed; it was accepted ``at_s``."""
         accepted, now = (datetime.fromtimestamp(moment, UTC) for moment in (at_s, now_s))
-        order = _order(arrival, key, accepted)
-        document = order if arrival.kind == "order" else _of_order(arrival, key, accepted)
+        order = None if arrival.kind == "stock" else _order(arrival, key, accepted)
+        document = order if order is not None and arrival.kind == "order" else _other(arrival, key, accepted)
         operation = operation_of(document, "first", "")
         if operation is None:
             return []
@@ -99,8 +102,12 @@ def _order(arrival: Arrival, key: str, at: datetime) -> Order:
     )
 
 
-def _of_order(arrival: Arrival, key: str, at: datetime) -> Shipment | Return:
+def _other(arrival: Arrival, key: str, at: datetime) -> AnyDocument:
+    if arrival.kind == "stock":
+        return StockPosition.model_validate({"source": arrival.source, "as_of": at, "sku": key, "location": "L", "available": 1})
     told = {"source": arrival.source, "key": f"{key}-{arrival.kind}", "as_of": at, "order_key": key}
+    if arrival.kind == "reservation":
+        return Reservation.model_validate(told | {"lines": (ReservationLine(sku="SKU", quantity=1),)})
     if arrival.kind == "shipment":
         return Shipment.model_validate(told | {"shipped_at": at, "lines": (ShipmentLine(order_line="1", sku="SKU", quantity=1),)})
     return Return.model_validate(told | {"returned_at": at, "currency": "USD", "total": arrival.value})

@@ -5,18 +5,29 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from canonical.document import Domain
+from canonical.kinds import AnyDocument
 from canonical.model import Moment
 from canonical.order import Order
+from canonical.reservation import Reservation
 from canonical.returns import Return
 from canonical.shipment import Shipment
+from canonical.stock import StockPosition
 
-Type = Literal["order.upserted", "shipment.upserted", "return.upserted"]
+Type = Literal["order.upserted", "shipment.upserted", "return.upserted", "stock.upserted", "reservation.upserted"]
 
-DOMAINS: dict[str, Domain] = {"order.upserted": "orders", "shipment.upserted": "shipments", "return.upserted": "returns"}
-MODELS: dict[str, type[Order] | type[Shipment] | type[Return]] = {
+DOMAINS: dict[str, Domain] = {
+    "order.upserted": "orders",
+    "shipment.upserted": "shipments",
+    "return.upserted": "returns",
+    "stock.upserted": "stock",
+    "reservation.upserted": "stock",
+}
+MODELS: dict[str, type[AnyDocument]] = {
     "order.upserted": Order,
     "shipment.upserted": Shipment,
     "return.upserted": Return,
+    "stock.upserted": StockPosition,
+    "reservation.upserted": Reservation,
 }
 _NUMBER: JsonValue = {"type": "number", "minimum": 0.0}
 _AMOUNT: dict[str, JsonValue] = {

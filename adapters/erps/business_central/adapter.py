@@ -13,10 +13,8 @@ from adapters.erps.frame import Desks
 from adapters.http.caller import Caller
 from adapters.http.target import Target, rooted
 from adapters.wire.entra import Application, login_of
-from canonical.order import Order
+from canonical.kinds import AnyDocument
 from canonical.outcome import Finding, Outcome
-from canonical.returns import Return
-from canonical.shipment import Shipment
 
 _ROOT = "/api/v2.0"
 
@@ -44,11 +42,11 @@ class BusinessCentral:
         self._orders = Orders(wire, options)
         self._desks = Desks(self._orders, Shipments(wire, options), Returns(wire, options))
 
-    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+    def needs(self, document: AnyDocument) -> tuple[Need, ...]:
         return needs_of(document, self._options)
 
     def calls(self, operation: Operation) -> int:
-        return CALLS[operation]
+        return CALLS.get(operation, 1)
 
     def find(self, posting: Posting, caller: Caller) -> Finding:
         return self._desks.find(posting, caller)

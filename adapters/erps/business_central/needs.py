@@ -2,9 +2,9 @@
 
 from adapters.erps.base import Need
 from adapters.erps.business_central.options import BusinessCentralOptions
+from canonical.kinds import AnyDocument
 from canonical.order import Order
 from canonical.returns import Return
-from canonical.shipment import Shipment
 
 GUEST = "guest"
 """Key of the customer cross-reference that stands in for buyers without one of their own."""
@@ -13,14 +13,14 @@ ADJUSTMENT = "adjustment"
 """Key of the account that takes what is given back beside the goods."""
 
 
-def needs_of(document: Order | Shipment | Return, options: BusinessCentralOptions) -> tuple[Need, ...]:
+def needs_of(document: AnyDocument, options: BusinessCentralOptions) -> tuple[Need, ...]:
     """Each once, in a stable order. What an option stands in for is not required."""
     if isinstance(document, Order):
         found = _of_order(document, options)
-    elif isinstance(document, Shipment):
-        found = []
-    else:
+    elif isinstance(document, Return):
         found = _of_return(document, options)
+    else:
+        found = []
     return tuple(dict.fromkeys(found))
 
 

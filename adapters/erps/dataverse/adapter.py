@@ -1,4 +1,4 @@
-"""The ERP port on Dataverse: orders only. Shipments and returns belong to the ERP behind it and are refused with a remedy."""
+"""The ERP port on Dataverse: orders only. Whatever else there is belongs to the ERP behind it and is refused with a remedy."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,9 @@ from adapters.erps.dataverse.wire import Wire
 from adapters.http.caller import Caller
 from adapters.http.target import Target, rooted
 from adapters.wire.entra import Application, login_of
+from canonical.kinds import AnyDocument
 from canonical.order import Order
 from canonical.outcome import Absent, Finding, Outcome, Rejected
-from canonical.returns import Return
-from canonical.shipment import Shipment
 
 _ROOT = "/api/data/v9.2"
 
@@ -41,11 +40,11 @@ class Dataverse:
         login = login_of(application, account.name, account.answer_timeout_s, bearer=options.auth == "bearer")
         self._orders = Orders(Wire(login, _ROOT), options)
 
-    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+    def needs(self, document: AnyDocument) -> tuple[Need, ...]:
         return needs_of(document, self._options) if isinstance(document, Order) else ()
 
     def calls(self, operation: Operation) -> int:
-        return CALLS[operation]
+        return CALLS.get(operation, 1)
 
     def find(self, posting: Posting, caller: Caller) -> Finding:
         match posting.document:

@@ -16,10 +16,8 @@ from adapters.erps.netsuite.shipments import Shipments
 from adapters.erps.netsuite.wire import Wire
 from adapters.http.caller import Caller
 from adapters.http.target import Target, rooted
-from canonical.order import Order
+from canonical.kinds import AnyDocument
 from canonical.outcome import Finding, Outcome
-from canonical.returns import Return
-from canonical.shipment import Shipment
 from config.nearest import ConfigError
 
 CALLS: dict[Operation, int] = {
@@ -44,11 +42,11 @@ class NetSuite:
         self._desks = Desks(Orders(wire, options), Shipments(wire, options), Returns(wire, options))
         self._bulk = BulkOrders(wire, options)
 
-    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+    def needs(self, document: AnyDocument) -> tuple[Need, ...]:
         return needs_of(document, self._options)
 
     def calls(self, operation: Operation) -> int:
-        return CALLS[operation]
+        return CALLS.get(operation, 1)
 
     def find(self, posting: Posting, caller: Caller) -> Finding:
         return self._desks.find(posting, caller)

@@ -6,19 +6,22 @@ from adapters.erps.base import Need
 from adapters.erps.netsuite.amounts import ADJUSTMENT, SHIPPING, titles_of
 from adapters.erps.netsuite.options import NetSuiteOptions
 from adapters.erps.netsuite.sales import GUEST
+from canonical.kinds import AnyDocument
 from canonical.order import Order
 from canonical.returns import Return
 from canonical.shipment import Shipment
 
 
-def needs_of(document: Order | Shipment | Return, options: NetSuiteOptions) -> tuple[Need, ...]:
+def needs_of(document: AnyDocument, options: NetSuiteOptions) -> tuple[Need, ...]:
     """Each once, in a stable order. What an option stands in for is not required."""
     if isinstance(document, Order):
         found = _of_order(document, options)
     elif isinstance(document, Shipment):
         found = [*_items(line.sku for line in document.lines), *_places([document.location])]
-    else:
+    elif isinstance(document, Return):
         found = _of_return(document, options)
+    else:
+        found = []
     return tuple(dict.fromkeys(found))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.frame import not_taken
 from adapters.erps.tryton.batch import Pace, make_sales
 from adapters.erps.tryton.cancels import CancelChain
 from adapters.erps.tryton.chain import Chain, look_up, run
@@ -17,6 +18,7 @@ from adapters.erps.tryton.session import Session
 from adapters.erps.tryton.shipments import ShipmentChain
 from adapters.http.caller import Caller
 from canonical.keys import fit
+from canonical.kinds import AnyDocument
 from canonical.order import Order
 from canonical.outcome import AlreadyDone, Finding, Outcome, Rejected
 from canonical.returns import Return
@@ -48,7 +50,7 @@ class Tryton:
         self._rpc = Rpc(options, keys_of(account, options))
         self._pace = Pace()
 
-    def needs(self, document: Order | Shipment | Return) -> tuple[Need, ...]:
+    def needs(self, document: AnyDocument) -> tuple[Need, ...]:
         """Items, taxes by title and, without a charge product, charges of an order. Shipments and returns take the
         products and taxes of the sale they belong to.
         """
@@ -62,7 +64,7 @@ class Tryton:
 
     def calls(self, operation: Operation) -> int:
         """Requests of a posting that meets no surprise."""
-        return _CALLS[operation]
+        return _CALLS.get(operation, 1)
 
     def find(self, posting: Posting, caller: Caller) -> Finding:
         """Read the effect by its key; Absent while its chain is not finished."""
@@ -104,6 +106,10 @@ class Tryton:
             return ShipmentChain(document, reference, sale_key, options.shop, tells_news=posting.operation == "shipment.update")
         if isinstance(document, Return):
             return ReturnChain(document, fit(document.source, document.key, KEY_LENGTH, RETURN_PREFIX), options)
+        return self._sale_chain(posting, document, sale_key) if isinstance(document, Order) else not_taken(document)
+
+    def _sale_chain(self, posting: Posting, document: Order, sale_key: str) -> Chain | Rejected:
+        options = self._options
         if posting.operation == "order.cancel":
             return CancelChain(sale_key, options.shop)
         plan = plan_of(document, posting.references, options)

@@ -34,6 +34,10 @@ OPERATIONS: Mapping[str, str] = {
     "shipment.create": "Post the shipment",
     "shipment.update": "Change the shipment",
     "return.create": "Post the refund",
+    "stock.publish": "Publish the stock",
+    "reservation.create": "Reserve the stock",
+    "reservation.update": "Change the reservation",
+    "reservation.release": "Release the reservation",
 }
 STATES: Mapping[str, str] = {
     "ready": "ready to post",

@@ -54,6 +54,7 @@ def _parse(topic: str, payload: dict[str, Any]) -> Order | Shipment | Return:
     parsed = Shopify().parse(told)
     assert isinstance(parsed, Parsed), parsed
     [document] = parsed.documents
+    assert isinstance(document, Order | Shipment | Return)
     return document
 
 
