@@ -152,6 +152,7 @@ class Fleet(Part):
         for route in self.routes:
             if route.target not in self.targets:
                 raise ValueError(f"routes: target {route.target!r} is not configured; {hint(route.target, self.targets)}")
+        self._stock_is_served()
         for pool_name, pool in self.pools.items():
             for family in pool.families:
                 if family not in self.families:
@@ -160,6 +161,12 @@ class Fleet(Part):
             if family not in self.families:
                 raise ValueError(f"weights: family {family!r} does not exist; {hint(family, self.families)}")
         return self
+
+    def _stock_is_served(self) -> None:
+        served = {family for pool in self.pools.values() for family in pool.families}
+        for route in self.routes:
+            if {"stock", "reservation"} & set(route.kinds) and "stock" not in served:
+                raise ValueError(f"routes: stock goes to {route.target!r}, and no pool serves the family 'stock'")
 
     @model_validator(mode="after")
     def _desk_names_meet(self) -> "Fleet":

@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from adapters.channels.base import Channel
 from adapters.channels.registry import CHANNELS
@@ -11,6 +12,7 @@ from adapters.erps.base import Account, Erp
 from adapters.erps.registry import ERPS
 from adapters.http.caller import Observation
 from adapters.http.client import Client
+from adapters.services.registry import SERVICES
 from adapters.throttle.base import Limit, Throttle
 from adapters.throttle.configured import limit_of
 from adapters.throttle.fallback import FallbackThrottle, Notice
@@ -23,6 +25,9 @@ from ledger.session import Ledger
 from routing.publish import BrokerPublisher
 from tasks.context import Context
 from telemetry import Name, emit
+
+ADAPTERS = ERPS | SERVICES
+"""Builders of everything that a target may be, by the adapter's name."""
 
 
 def build_context(settings: Settings, secrets: Secrets, *, delivers: bool = True) -> Context:
@@ -80,14 +85,14 @@ def build_channels(fleet: Fleet) -> Mapping[str, Channel]:
 
 
 def build_erp(name: str, target: Target, secrets: Secrets, sandbox_url: str = "") -> Erp:
-    """The adapter of a target; ``sandbox_url`` takes the place of the url of a target marked so. Raises ConfigError."""
-    if target.adapter not in ERPS:
-        raise ConfigError(f"targets.{name}: no adapter {target.adapter!r}; {hint(target.adapter, ERPS)}")
+    """The adapter of a target; in the url of one marked so ``sandbox_url`` takes the place of the host. Raises ConfigError."""
+    if target.adapter not in ADAPTERS:
+        raise ConfigError(f"targets.{name}: no adapter {target.adapter!r}; {hint(target.adapter, ADAPTERS)}")
     secret = secrets[target.secret].decode() if target.secret else ""
-    url = sandbox_url if target.sandbox and sandbox_url else target.url
+    url = sandbox_url + urlsplit(target.url).path.rstrip("/") if target.sandbox and sandbox_url else target.url
     account = Account(name, url, secret, target.max_execution_s, target.answer_timeout_s, target.options)
     try:
-        return ERPS[target.adapter](account)
+        return ADAPTERS[target.adapter](account)
     except ValueError as error:
         raise ConfigError(f"targets.{name}: {error}") from None
 

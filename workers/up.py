@@ -177,7 +177,7 @@ def _start_roles(running: RunningFleet, *, flower: bool, console: bool, sandbox_
     if any(target.sandbox for target in settings.fleet.targets.values()):
         port = settings.sandbox_url.rpartition(":")[2]
         log = str(running.folder / "sandbox-erp.jsonl")
-        starts["sandbox"] = ("sandbox", "--port", port, "--log", log, *sandbox_options)
+        starts["sandbox"] = ("sandbox", "--port", port, "--log", log, *_webhook_secrets(settings.fleet), *sandbox_options)
         running.urls["sandbox"] = settings.sandbox_url
     for pool_name, pool in settings.fleet.pools.items():
         for number in range(1, pool.processes + 1):
@@ -215,6 +215,12 @@ def _answers(url: str) -> bool:
             return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False
+
+
+def _webhook_secrets(fleet: Fleet) -> tuple[str, ...]:
+    """Options that name the secrets of targets whose receiving side the sandbox plays."""
+    named = {target.secret for target in fleet.targets.values() if target.sandbox and target.adapter == "open" and target.secret}
+    return tuple(word for name in sorted(named) for word in ("--webhook-secret", name))
 
 
 def _secrets_for(folder: Path, fleet: Fleet, known: Mapping[str, str]) -> dict[str, str]:

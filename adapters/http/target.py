@@ -95,6 +95,14 @@ def _quoted(query: tuple[tuple[str, str], ...]) -> str:
     return urlencode(query)
 
 
+def is_near(host: str) -> bool:
+    """Whether a host is this machine's own loopback, the only place that may be spoken to without TLS."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _is_ipv6(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).version == 6

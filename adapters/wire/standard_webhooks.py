@@ -6,6 +6,7 @@ Source: the specification at standardwebhooks.com, "Signature scheme": HMAC-SHA2
 import base64
 import binascii
 import hmac
+from collections.abc import Sequence
 
 ID = "webhook-id"
 TIMESTAMP = "webhook-timestamp"
@@ -25,8 +26,11 @@ def secret_bytes(secret: str) -> bytes:
     return key
 
 
-def signed_headers(key: bytes, told_id: str, seconds: int, body: bytes) -> tuple[tuple[str, str], ...]:
-    """Headers of one attempt: ``told_id`` is the same at every attempt, ``seconds`` (Unix time) is that of this one."""
+def signed_headers(keys: Sequence[bytes], told_id: str, seconds: int, body: bytes) -> tuple[tuple[str, str], ...]:
+    """Headers of one attempt: ``told_id`` is the same at every attempt, ``seconds`` (Unix time) is that of this one.
+
+    One signature by each of the ``keys``: while they rotate a receiver that knows any of them is content.
+    """
     content = f"{told_id}.{seconds}.".encode("ascii") + body
-    signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
-    return ((ID, told_id), (TIMESTAMP, str(seconds)), (SIGNATURE, f"v1,{signature}"))
+    signatures = (base64.b64encode(hmac.digest(key, content, "sha256")).decode() for key in keys)
+    return ((ID, told_id), (TIMESTAMP, str(seconds)), (SIGNATURE, " ".join(f"v1,{one}" for one in signatures)))

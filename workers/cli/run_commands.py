@@ -84,8 +84,12 @@ def sandbox(
     burst: Annotated[int, typer.Option(min=1, help="Burst above the rate.")] = 10,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at once allowed.")] = 10,
     service_ms: Annotated[float, typer.Option(min=0, help="Time a request takes.")] = 20.0,
+    webhook_secret: Annotated[
+        list[str] | None, typer.Option(help="Name of a secret that signs what is posted under /webhooks; repeat for several.")
+    ] = None,
 ) -> None:
-    """A make-believe ERP that speaks NetSuite's REST contract, throttles, fails on demand and keeps its own log.
+    """A make-believe ERP that speaks NetSuite's REST contract, throttles, fails on demand and keeps its own log; and the
+    receiving side of a target with the adapter `open`, under /webhooks, with a log beside it.
 
     It takes the bearer token of MILLRACE_SECRET_SANDBOX, if that is set.
     """
@@ -93,12 +97,17 @@ def sandbox(
     from workers.leaving import leave
     from workers.sandbox.limits import Limits
     from workers.sandbox.serve import serve
+    from workers.sandbox.webhooks.app import keys_of
 
     listenable(host, port)
     limits = Limits(concurrency=concurrency, rate_per_s=rate, burst=burst, service_time_ms=service_ms)
     secrets = load_secrets()
     token = secrets["SANDBOX"].decode() if "SANDBOX" in secrets else None
-    serve(host, port, log_path=log, limits=limits, token=token)
+    try:
+        keys = keys_of(secrets, tuple(webhook_secret or ()))
+    except (ValueError, KeyError) as error:
+        fail(f"--webhook-secret: {error}", Exit.USAGE)
+    serve(host, port, log_path=log, limits=limits, token=token, webhook_keys=keys)
     leave()
 
 

@@ -1,13 +1,12 @@
 """Runs notices out as webhooks signed by Standard Webhooks: the receiver can prove who told it, and tell a repeat by its id."""
 
-import ipaddress
 import json
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from adapters.http.answers import Answer, NotSent
 from adapters.http.client import Client
-from adapters.http.target import Target
+from adapters.http.target import Target, is_near
 from adapters.wire.standard_webhooks import secret_bytes, signed_headers
 from ledger.notices import Notice
 
@@ -22,7 +21,7 @@ class WebhookDestination:
     def __init__(self, url: str, secret: str, *, ca_file: str | None = None) -> None:
         """``secret`` is ``whsec_<base64>``. Raises ValueError for a URL or secret that cannot be used, naming neither."""
         place = urlsplit(url)
-        if place.scheme != "https" and not (place.scheme == "http" and _is_near(place.hostname or "")):
+        if place.scheme != "https" and not (place.scheme == "http" and is_near(place.hostname or "")):
             raise ValueError("a webhook's URL begins with https://")
         if place.username or place.fragment:
             raise ValueError("a webhook's URL holds no user and no fragment")
@@ -37,16 +36,9 @@ class WebhookDestination:
     def send(self, notice: Notice) -> str:
         """Post it, signed for this attempt."""
         body = json.dumps(dict(notice.body), separators=(",", ":"), sort_keys=True).encode()
-        headers = (_JSON, *signed_headers(self._key, notice.key, int(datetime.now(UTC).timestamp()), body))
+        headers = (_JSON, *signed_headers((self._key,), notice.key, int(datetime.now(UTC).timestamp()), body))
         request = self._client.prepare("POST", self._path, self._query, headers, body)
         answer = self._client.send(request, body, idempotent=False)
         if isinstance(answer, Answer):
             return "" if 200 <= answer.status < 300 else f"the webhook answered {answer.status}"
         return "the webhook is out of reach" if isinstance(answer, NotSent) else "the webhook did not answer"
-
-
-def _is_near(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

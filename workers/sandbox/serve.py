@@ -11,8 +11,10 @@ from granian.server.embed import Server
 
 from workers.sandbox.app import sandbox
 from workers.sandbox.faults import Fault
+from workers.sandbox.front import Front
 from workers.sandbox.journal import Journal
-from workers.sandbox.limits import Limits
+from workers.sandbox.limits import Gate, Limits
+from workers.sandbox.webhooks.app import WebhookSandbox
 from workers.sandbox.wire import Receive, Scope, Send
 
 _BACKLOG = 1024
@@ -49,15 +51,25 @@ async def serve_until(
     limits: Limits | None = None,
     token: str | None = None,
     faults: tuple[Fault, ...] = (),
+    webhook_keys: tuple[bytes, ...] = (),
 ) -> None:
     """Serve until ``stop`` is set. ``token`` is a bearer token that is always good; ``log_path`` is appended to.
+
+    ``webhook_keys`` prove what is posted under ``/webhooks``, which has a log of its own beside the other.
 
     Raises OSError if the log cannot be written. Requests under way are answered before it returns.
     """
     journal = Journal(log_path)
-    app = sandbox(journal, limits or Limits(), token, faults)
+    beside = Journal(webhook_log(log_path))
+    app = Front(sandbox(journal, limits or Limits(), token, faults), WebhookSandbox(beside, Gate(Limits()), keys=webhook_keys))
     await serve_app(stop, app, host, port)
     journal.close()
+    beside.close()
+
+
+def webhook_log(log_path: Path) -> Path:
+    """Where the receiving side keeps its log: ``sandbox-erp-webhooks.jsonl`` beside ``sandbox-erp.jsonl``."""
+    return log_path.with_stem(f"{log_path.stem}-webhooks")
 
 
 def serve(
@@ -68,11 +80,11 @@ def serve(
     limits: Limits | None = None,
     token: str | None = None,
     faults: tuple[Fault, ...] = (),
+    webhook_keys: tuple[bytes, ...] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT. Blocks; state is in memory and gone afterwards, the log stays."""
-    asyncio.run(
-        until_told(partial(serve_until, host=host, port=port, log_path=log_path, limits=limits, token=token, faults=faults))
-    )
+    told = partial(serve_until, host=host, port=port, log_path=log_path, limits=limits, token=token, faults=faults)
+    asyncio.run(until_told(partial(told, webhook_keys=webhook_keys)))
 
 
 async def until_told(serving: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:

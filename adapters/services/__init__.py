@@ -1,0 +1,1 @@
+"""Outgoing services: systems that are told canonical documents, and are no ERP."""

@@ -1,0 +1,1 @@
+"""The sandbox of a receiving side: takes canonical documents signed by Standard Webhooks."""
