@@ -66,7 +66,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class Pending:
     """Things of one channel, target and class that are not where they shall be. ``parked`` of ``count`` need a person.
 
     ``target`` is empty for what was told and not read yet: among it may be changes of orders that are at the ERP already.
@@ -118,20 +118,27 @@ def backlog(session: Session, targets: Sequence[str], domains: Sequence[str], *,
     return [Backlog(*whole) for whole in ((*place, *told) for place, told in sorted(found.items()))]
 
 
-def orders_awaiting_posting(session: Session, targets: Sequence[str]) -> list[Stock]:
+def orders_awaiting_posting(session: Session, targets: Sequence[str]) -> list[Pending]:
     """Orders that were told and are not at the ERP yet; what is parked among them is counted beside."""
     rows = backlog(session, targets, ["orders"])
-    return _stock(row for row in rows if row.operation in ("order.create", ""))
+    return _pending(row for row in rows if row.operation in ("order.create", ""))
 
 
-def shipments_not_reconciled(session: Session, targets: Sequence[str], told_before: datetime) -> list[Stock]:
+def shipments_not_reconciled(session: Session, targets: Sequence[str], told_before: datetime) -> list[Pending]:
     """Shipments told before a moment that the ERP does not know yet."""
-    return _stock(backlog(session, targets, ["shipments"], before=told_before))
+    return _pending(backlog(session, targets, ["shipments"], before=told_before))
 
 
-def refunds_not_in_finance(session: Session, targets: Sequence[str], told_before: datetime) -> list[Stock]:
+def refunds_not_in_finance(session: Session, targets: Sequence[str], told_before: datetime) -> list[Pending]:
     """Returns and refunds told before a moment that are not posted at the ERP yet."""
-    return _stock(backlog(session, targets, ["returns"], before=told_before))
+    return _pending(backlog(session, targets, ["returns"], before=told_before))
+
+
+def reservations_pending(rows: Iterable[Backlog]) -> list[Pending]:
+    """Of a backlog: reservations that their target does not have yet, or not as they were told last. What nobody has read yet is
+    not among them.
+    """
+    return _pending(row for row in rows if row.operation in ("reservation.create", "reservation.update"))
 
 
 def money_awaiting_posting(session: Session, targets: Sequence[str]) -> list[Money]:
@@ -179,12 +186,12 @@ def exceptions_by_owner(session: Session, rules: Rules, now: datetime) -> list[O
     return sorted(owned, key=lambda one: (-one.count, one.owner))
 
 
-def _stock(rows: Iterable[Backlog]) -> list[Stock]:
+def _pending(rows: Iterable[Backlog]) -> list[Pending]:
     merged: dict[tuple[str, str, str], list[Backlog]] = defaultdict(list)
     for row in rows:
         merged[row.channel, row.target, row.cls].append(row)
     return [
-        Stock(
+        Pending(
             *place,
             sum(row.count for row in some),
             any(row.more for row in some),

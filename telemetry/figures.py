@@ -12,7 +12,7 @@ READABLE = "millrace_figures_readable"
 FIGURES: Mapping[str, Figure] = {
     # Service levels: what was promised and how it was kept.
     "millrace_service_judged_total": Figure(
-        "Orders, shipments and refunds judged when their promised time was over: kept, late or parked", ("flow", "result"),
+        "What was told of a flow, judged when its promised time was over: kept, late or parked", ("flow", "result"),
         unit="things", wanted="service levels by flow; shipment confirmation success", total=True,
     ),
     "millrace_service_level_objective": Figure(
@@ -53,10 +53,17 @@ FIGURES: Mapping[str, Figure] = {
         "Returns and refunds past their promised time that are not posted", ("channel", "target", "class"), "refunds",
         "refunds not yet in finance",
     ),
+    "millrace_reservations_pending": Figure(
+        "Reservations that were told and are not at their target as they were told last", ("channel", "target", "class"),
+        "reservations", "reservations pending confirmation",
+    ),
+    "millrace_reservations_pending_oldest_age_seconds": Figure(
+        "Time since the oldest of them was told", ("channel", "target", "class"), "seconds", "reservations pending confirmation",
+    ),
     "millrace_exceptions_open": Figure("Open exceptions", ("owner",), "cases", "exception queue volume"),
     "millrace_posting_latency_seconds": Figure(
         "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "percentile"), "seconds",
-        "order-to-ERP posting latency; fulfilment confirmation time; refund reconciliation cycle time",
+        "order-to-ERP posting latency; fulfilment confirmation time; stock publication latency; refund reconciliation cycle time",
     ),
     "millrace_posting_latency_samples": Figure("How many that is made of", ("flow",), "things", "order-to-ERP posting latency"),
     "millrace_completion_ratio": Figure(

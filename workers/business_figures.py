@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from config.fleet import Fleet, ServiceLevels
 from config.topology import load_topology
 from ledger import business, performance
-from ledger.business import Backlog, Stock
+from ledger.business import Backlog, Pending
 from ledger.session import Ledger, Session
 from telemetry.gauges import Reading
 from workers.watch import promises_of
@@ -27,6 +27,7 @@ def business_of(opened: Ledger, fleet: Fleet, at: datetime) -> list[Reading]:
             *_orders(rows, at),
             *_money(session, targets),
             *_backlog(rows, at),
+            *_reservations(rows, at),
             *_overdue(session, rows, targets, levels, at),
             *_latency(session, levels, at),
             *_completed(session, domains, at),
@@ -65,6 +66,12 @@ def _backlog(rows: Sequence[Backlog], at: datetime) -> Iterable[Reading]:
         yield Reading("millrace_business_backlog_oldest_age_seconds", _age_s(oldest_at, at), labels)
 
 
+def _reservations(rows: Sequence[Backlog], at: datetime) -> Iterable[Reading]:
+    for pending in business.reservations_pending(rows):
+        yield Reading("millrace_reservations_pending", pending.count, _place(pending))
+        yield Reading("millrace_reservations_pending_oldest_age_seconds", _age_s(pending.oldest_at, at), _place(pending))
+
+
 def _overdue(
     session: Session, rows: Sequence[Backlog], targets: Sequence[str], levels: ServiceLevels, at: datetime
 ) -> Iterable[Reading]:
@@ -73,11 +80,11 @@ def _overdue(
         at - timedelta(seconds=within_s) for within_s in (levels.shipment_confirmation_s, levels.refund_posting_s)
     )
     if any(row.domain == "shipments" and row.oldest_at < shipped for row in rows):
-        for stock in business.shipments_not_reconciled(session, targets, shipped):
-            yield Reading("millrace_shipments_not_reconciled", stock.count, _place(stock))
+        for pending in business.shipments_not_reconciled(session, targets, shipped):
+            yield Reading("millrace_shipments_not_reconciled", pending.count, _place(pending))
     if any(row.domain == "returns" and row.oldest_at < refunded for row in rows):
-        for stock in business.refunds_not_in_finance(session, targets, refunded):
-            yield Reading("millrace_refunds_not_in_finance", stock.count, _place(stock))
+        for pending in business.refunds_not_in_finance(session, targets, refunded):
+            yield Reading("millrace_refunds_not_in_finance", pending.count, _place(pending))
 
 
 def _latency(session: Session, levels: ServiceLevels, at: datetime) -> Iterable[Reading]:
@@ -102,8 +109,8 @@ def _completed(session: Session, domains: Sequence[str], at: datetime) -> Iterab
         yield Reading("millrace_replay_success_ratio", replays.rate)
 
 
-def _place(stock: Stock) -> dict[str, str]:
-    return {"channel": stock.channel, "target": stock.target, "class": stock.cls}
+def _place(pending: Pending) -> dict[str, str]:
+    return {"channel": pending.channel, "target": pending.target, "class": pending.cls}
 
 
 def _age_s(moment: datetime, at: datetime) -> float:

@@ -1,4 +1,4 @@
-"""Runs the page of one order, its whole story as it goes on, and the search by any id."""
+"""Runs the page of one order or stock position, its whole story as it goes on, and the search by any id."""
 
 from starlette.responses import Response
 
@@ -7,6 +7,7 @@ import ledger.story
 from ledger import views
 from ledger.search import Found
 from ledger.story import WholeStory
+from ledger.views import DocumentView
 from workers.console.page import Page, Permission, Visit
 from workers.console.pages import retail
 from workers.console.pages.documents import pretty
@@ -52,11 +53,22 @@ def _told(visit: Visit, template: str) -> Response:
     if not whole.story.documents and not whole.story.events:
         return visit.refuse(404, f"No channel {source} told of an order {order_key}. Search by any other id of it.")
     here = order_page((source, order_key))
-    head = next((d for d in whole.story.documents if d.kind == "order"), None)
+    head = _head(whole)
     return visit.show(
         template, w=retail, at=visit.desk.clock(), whole=whole, head=head, source=source, order_key=order_key, here=here,
-        standing=standing_of(whole), body=body,
+        title=_title(head, order_key), standing=standing_of(whole), body=body,
     )  # fmt: skip
+
+
+def _head(whole: WholeStory) -> DocumentView | None:
+    """The document that the page is of: the order, or the stock position, which belongs to none."""
+    return next((d for d in whole.story.documents if d.kind in ("order", "stock")), None)
+
+
+def _title(head: DocumentView | None, order_key: str) -> str:
+    if head is not None and head.kind == "stock":
+        return f"Stock of {order_key}"
+    return f"Order {head.number or order_key if head else order_key}"
 
 
 def standing_of(whole: WholeStory) -> tuple[str, str]:
@@ -79,7 +91,7 @@ def standing_of(whole: WholeStory) -> tuple[str, str]:
 
 def _document(visit: Visit, whole: WholeStory) -> str:
     """The order's newest version for those who may work on it; it holds personal data."""
-    head = next((d for d in whole.story.documents if d.kind == "order"), None)
+    head = _head(whole)
     if head is None or not visit.user.may(Permission.OPERATE):
         return ""
     with visit.desk.context.ledger.read() as session:

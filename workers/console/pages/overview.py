@@ -13,7 +13,9 @@ from starlette.responses import Response
 import ledger.business
 import ledger.jobs
 import ledger.performance
-from ledger.business import STAGES, Backlog, Owned, Stage, Stock
+from config.fleet import Fleet
+from ledger.business import STAGES, Backlog, Owned, Pending, Stage
+from routing import names
 from workers.console.desk import Desk
 from workers.console.live import Live
 from workers.console.page import Page, Visit
@@ -100,7 +102,7 @@ def picture(desk: Desk) -> Picture:
     made.backlog = channels(rows)
     made.tiles = [
         _orders(rows, money, made.now),
-        _reservations(domains),
+        _reservations(rows, fleet, made.now),
         _late("Shipments not reconciled", shipments, SHIPMENT_LATE, "shipment", made.now),
         _late("Refunds not in finance", refunds, REFUND_LATE, "refund", made.now),
         _exceptions(made.owned, made.now),
@@ -151,13 +153,23 @@ def _orders(rows: Sequence[Backlog], money: Sequence[ledger.business.Money], now
     )
 
 
-def _reservations(domains: Sequence[str]) -> Tile:
-    if "stock" in domains:
-        return Tile("Reservations pending", "–", "muted", ("Stock is routed, and no reservation was told yet.",))
-    return Tile("Reservations pending", "none routed", "muted", ("This fleet posts no reservations: no route carries stock.",))
+def _reservations(rows: Sequence[Backlog], fleet: Fleet, now: datetime) -> Tile:
+    title = "Reservations pending"
+    pending = ledger.business.reservations_pending(rows)
+    if not pending:
+        if any("reservation" in route.kinds for route in fleet.routes):
+            return Tile(title, "0", "good", ("Every reservation that was told is where it is to be.",))
+        return Tile(title, "none routed", "muted", ("This fleet posts no reservations: no route carries them.",))
+    total, more = sum(one.count for one in pending), any(one.more for one in pending)
+    parked, oldest = sum(one.parked for one in pending), min(pending, key=lambda one: one.oldest_at)
+    notes = [f"oldest {retail.since(oldest.oldest_at, now)}, for {oldest.target}"]
+    if parked:
+        notes.append(_stuck(parked))
+    link = "/failures" if parked else f"/lanes/{names.lane(oldest.target)}"
+    return Tile(title, retail.counted(total, more), "bad" if parked else "warn", tuple(notes), link)
 
 
-def _late(title: str, rows: Sequence[Stock], after: timedelta, noun: str, now: datetime) -> Tile:
+def _late(title: str, rows: Sequence[Pending], after: timedelta, noun: str, now: datetime) -> Tile:
     limit = retail.about(after)
     if not rows:
         return Tile(title, "0", "good", (f"Every {noun} told more than {limit} ago is at the ERP.",))
