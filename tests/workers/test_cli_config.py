@@ -33,7 +33,7 @@ def test_programs_read_settings_fleet_topology_and_names_of_secrets() -> None:
     assert told["settings"]["broker_url"] == "***"
     assert told["settings"]["redis_url"] == "***"
     assert set(told["fleet"]["targets"]) == {"sandbox"}
-    assert told["topology"]["domains"] == ["orders", "shipments", "returns"]
+    assert told["topology"]["domains"] == ["orders", "shipments", "returns", "stock"]
     assert told["secrets"] == ["OPEN", "SANDBOX", "SHOPIFY"]
     assert told["missing_secrets"] == []
 
