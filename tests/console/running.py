@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Queue
 from urllib.parse import urlencode
 
+from config.fleet import Fleet
 from config.settings import Settings, load_settings
 from ledger.audit import Wanted, find
 from ledger.chain import Link
@@ -125,12 +126,13 @@ def a_console(
     pages: Sequence[Page] = ALL_PAGES,
     lives: Sequence[Live] = LIVES,
     bounds: Bounds | None = None,
+    fleet: Fleet | None = None,
     **settings: object,
 ) -> Iterator[Running]:
     """Serve until the block ends; a user for each role, named as the role, all with `PASSWORD`."""
     file = folder / "users"
     write_users(file, [Entry(str(role), role, _HASH) for role in Role])
-    with a_world(ledger_url) as world:
+    with a_world(ledger_url, fleet=fleet) as world:
         desk = Desk(world.context, _settings(ledger_url, file, settings), pages)
         console = build_console(desk, Users(file), pages, lives)
         running = Running(console, world, free_port(), file)

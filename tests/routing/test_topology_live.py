@@ -9,7 +9,7 @@ from kombu import Connection
 from tests.live import Rabbit, broker_api, wait_until
 from tests.workers.command_line import Ended, millrace
 
-ITEMS = {"exchange": 3 + 12, "queue": 1 + 4 + (3 + 3) * 3 + 12}
+ITEMS = {"exchange": 3 + 12, "queue": 1 + 5 + (4 + 4) * 3 + 12}
 
 
 @pytest.fixture

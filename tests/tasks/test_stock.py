@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+import ledger.search
 from adapters.erps.memory import Effect
 from canonical.outcome import Rejected, Unavailable
 from canonical.stock import StockPosition
-from config.fleet import ClassRule, Route
+from config.fleet import ClassRule
+from ledger import service_levels
 from ledger.actions import Actor
 from ledger.failures import FailureKey
+from ledger.story import whole_story
 from routing.patch import Setting
 from tasks.edit import Change, edit
 from tasks.in_force import PeakRules
@@ -19,17 +22,15 @@ from tasks.redirect import redirect
 from telemetry import bus
 from telemetry.events import Name
 from tests.documents import a_position, a_reservation, an_order
-from tests.tasks.world import TARGET, World, a_fleet, a_world
+from tests.tasks.world import TARGET, World, a_fleet, a_stock_fleet, a_world
+from workers.watch import promises_of
 
-BOTH = ("stock", "reservation")
 BERLIN = "stock/shopify/SKU-0001@berlin"
 
 
 @pytest.fixture
 def world(ledger_url: str) -> Iterator[World]:
-    fleet = a_fleet()
-    routes = (*fleet.routes, Route(target=TARGET, kinds=BOTH))
-    with a_world(ledger_url, items=False, fleet=fleet.model_copy(update={"routes": routes})) as made:
+    with a_world(ledger_url, items=False, fleet=a_stock_fleet()) as made:
         yield made
 
 
@@ -184,9 +185,7 @@ def test_a_position_takes_no_lock_of_an_order_and_leaves_no_trace_of_one(world: 
 
 
 def test_stock_goes_only_where_a_route_names_it(ledger_url: str) -> None:
-    fleet = a_fleet()
-    routes = tuple(route for route in fleet.routes if not set(route.kinds) & set(BOTH))
-    with a_world(ledger_url, items=False, fleet=fleet.model_copy(update={"routes": routes})) as world:
+    with a_world(ledger_url, items=False, fleet=a_fleet()) as world:
         tell(world, a_position(told_at=0))
         world.work()
 
@@ -258,6 +257,46 @@ def test_a_parked_position_is_redirected_although_no_order_is_at_the_other_targe
     done = redirect(world.context, FailureKey("delivery", 1), "backup", Actor("ada", "the other one knows it"))
 
     assert [str(new) for _, new in done.moved] == ["d2"]
+
+
+def test_positions_that_gave_way_are_judged_once_by_the_time_of_the_first(world: World) -> None:
+    promises = promises_of(world.context.fleet.service_levels)
+    with world.ledger.write() as session:
+        service_levels.judge(session, promises, world.clock.now())
+    tell(world, a_position(told_at=0))
+    world.clock.move(200)
+    tell(world, a_position(available=1, told_at=1))
+    world.clock.move(101)
+    world.work()
+
+    with world.ledger.write() as session:
+        service_levels.judge(session, promises, world.clock.now())
+        levels = {level.flow: (level.kept, level.late, level.parked) for level in service_levels.levels(session)}
+
+    assert levels["stock_publication"] == (0, 1, 0)
+
+
+def test_the_story_tells_that_a_newer_position_took_the_place(world: World) -> None:
+    tell(world, a_position(told_at=0), a_position(available=1, told_at=1))
+    world.work()
+
+    with world.ledger.read() as session:
+        whole = whole_story(session, "shopify", "SKU-0001@berlin")
+
+    written = [moment.detail for moment in whole.moments if moment.what == "written"]
+    assert written == ["as told by event e1; before it was sent a newer one took its place", "as told by event e2"]
+
+
+def test_a_sku_finds_all_its_positions_and_an_order_its_reservations(world: World) -> None:
+    tell(world, a_position(told_at=0), a_position(location="ulm", told_at=0))
+    world.prepare(*world.tell(a_reservation()))
+
+    with world.ledger.read() as session:
+        by_sku = ledger.search.find(session, "SKU-0001", ["shopify"])
+        by_key = ledger.search.find(session, "v1", ["shopify"])
+
+    assert {(one.kind, one.order_key) for one in by_sku} == {("stock", "SKU-0001@berlin"), ("stock", "SKU-0001@ulm")}
+    assert [(one.kind, one.order_key) for one in by_key] == [("reservation", "1001")]
 
 
 def test_a_whole_state_that_lacks_a_reference_takes_no_place(world: World) -> None:

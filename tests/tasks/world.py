@@ -17,7 +17,7 @@ from adapters.throttle.base import Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.document import DOMAIN_OF
 from canonical.kinds import AnyDocument, read_document
-from config.fleet import Fleet
+from config.fleet import Fleet, Route
 from config.settings import load_settings
 from config.topology import load_topology
 from ledger import migrate
@@ -182,6 +182,12 @@ def queues_of(world: World, lanes: Collection[str]) -> list[str]:
 def a_fleet() -> Fleet:
     """The shipped fleet with one target, and no rests that a test would have to wait for."""
     return load_settings({}).fleet
+
+
+def a_stock_fleet() -> Fleet:
+    """The same with a route that carries stock positions and reservations to the target as well."""
+    fleet = a_fleet()
+    return fleet.model_copy(update={"routes": (*fleet.routes, Route(target=TARGET, kinds=("stock", "reservation")))})
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from ledger import service_levels
 from ledger.actions import Actor
 from telemetry.figures import FIGURES
 from telemetry.gauges import Reading
-from tests.documents import a_shipment, an_order
+from tests.documents import a_position, a_reservation, a_shipment, an_order
 from tests.tasks.desk import refused
-from tests.tasks.world import TARGET, World, a_world
+from tests.tasks.world import TARGET, World, a_stock_fleet, a_world
 from tests.workers.peaks import PeakDesk, a_profile
 from workers import lane_actions
 from workers.business_figures import business_of
@@ -29,7 +29,7 @@ ANN = Actor("ann", "a test")
 
 @pytest.fixture
 def world(ledger_url: str) -> Iterator[World]:
-    with a_world(ledger_url) as made:
+    with a_world(ledger_url, fleet=a_stock_fleet()) as made:
         yield made
 
 
@@ -103,6 +103,7 @@ def test_every_reading_is_a_figure_of_the_list_with_its_labels(world: World) -> 
     letter = world.tray.take()
     assert letter
     world.work_letter(letter)
+    world.prepare(*world.tell(a_reservation()))
     judge(world)
     PeakDesk(world).apply(a_profile("sale", lasts_s=600))
 
@@ -191,4 +192,36 @@ def test_the_bounds_of_the_fleet_file_take_the_place_of_the_shipped_ones() -> No
 def test_promises_are_those_of_the_fleet_file() -> None:
     flows = {promise.flow: promise.within_s for promise in promises_of(ServiceLevels(refund_posting_s=60))}
 
-    assert flows == {"order_creation": 900, "shipment_confirmation": 1_800, "refund_posting": 60}
+    assert flows == {"order_creation": 900, "shipment_confirmation": 1_800, "stock_publication": 300, "refund_posting": 60}
+
+
+def test_stock_that_is_not_published_in_time_burns_its_own_budget(world: World) -> None:
+    judge(world)
+    for number in range(4):
+        world.prepare(*world.tell(a_position(f"SKU-000{number}")))
+    world.prepare(*world.tell(a_reservation()))
+    world.clock.move_to(world.clock.now() + timedelta(seconds=400))
+    judge(world)
+
+    burning = watch(world).read()
+
+    assert values(burning, "millrace_service_judged_total")["stock_publication", "parked"] == 3
+    assert values(burning, "millrace_service_judged_total")["stock_publication", "late"] == 1
+    seen = {(one.name, one.labels.get("flow")) for one in sightings(burning, {})}
+    assert ("MillraceServiceLevelBurning", "stock_publication") in seen
+
+
+def test_reservations_are_pending_until_their_target_has_them(world: World) -> None:
+    world.prepare(*world.tell(a_reservation("v1"), a_reservation("v2", order_key="1002"), a_position()))
+    world.clock.move(30)
+
+    def told() -> dict[str, dict[tuple[str, ...], float]]:
+        found = business_of(world.ledger, world.context.fleet, world.context.now())
+        return {name: values(found, f"millrace_reservations_pending{name}") for name in ("", "_oldest_age_seconds")}
+
+    pending = told()
+    world.work()
+
+    shop = tuple(SHOP.values())
+    assert pending == {"": {shop: 2.0}, "_oldest_age_seconds": {shop: 30.0}}
+    assert told() == {"": {}, "_oldest_age_seconds": {}}
