@@ -36,6 +36,25 @@ def test_a_wrong_fleet_file_is_named_with_its_remedy(tmp_path: Path, old: str, n
     assert told in str(caught.value)
 
 
+def test_a_route_for_stock_needs_a_pool_that_prepares_it(tmp_path: Path) -> None:
+    routed = '[[routes]]\ntarget = "sandbox"\nkinds = ["stock"]\n\n[[routes]]'
+    file = fleet_with(tmp_path, "[[routes]]", routed)
+    assert load_fleet(file).routes[0].kinds == ("stock",)
+
+    file.write_text(file.read_text().replace(', "stock"]', "]"))
+
+    with pytest.raises(ConfigError, match="no pool serves the family 'stock'"):
+        load_fleet(file)
+
+
+def test_the_fleet_with_stock_is_right_and_orders_keep_their_own_way() -> None:
+    fleet = load_fleet(DEFAULT_FLEET.with_name("with-stock.toml"))
+
+    assert [(route.target, route.kinds) for route in fleet.routes] == [
+        ("sandbox", ("order", "shipment", "return")), ("stores", ("stock", "reservation")),
+    ]  # fmt: skip
+
+
 def test_an_unknown_setting_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'MILLRACE_BROKER_URL'"):
         load_settings({"MILLRACE_BROKER_ULR": "amqp://x"})

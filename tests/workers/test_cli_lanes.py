@@ -56,7 +56,7 @@ def test_every_lane_is_listed_with_what_waits_and_since_when(desk: Desk) -> None
     told = desk.run("list", "--json").json
 
     lanes = {lane["lane"]: lane for lane in told["lanes"]}
-    assert set(lanes) == {"orders", "shipments", "returns", LANE}
+    assert set(lanes) == {"orders", "shipments", "returns", "stock", LANE}
     assert (lanes[LANE]["state"], lanes[LANE]["waiting"], lanes["orders"]["waiting"]) == ("open", 2, 1)
     (here,) = lanes[LANE]["by_class"]
     assert (here["domain"], here["rows"], here["messages"]) == ("orders", 2, None)
@@ -166,7 +166,7 @@ def test_settings_add_up_and_reset_goes_back_to_the_fleet_file(desk: Desk) -> No
         (("show", "deliver.sandbx"), 3, "deliver.sandbox"),
         (("set", LANE, "--why", "x"), 2, "say what to set"),
         (("set", "orders", "--rate", "5", "--why", "x"), 2, "posts to no target"),
-        (("set", LANE, "--share", "stock=5", "--why", "x"), 2, "no domain 'stock'"),
+        (("set", LANE, "--share", "catalog=5", "--why", "x"), 2, "no domain 'catalog'"),
         (("set", LANE, "--share", "orders=0", "--why", "x"), 2, "number above 0"),
         (("set", LANE, "--operation", "order.create:speed=1", "--why", "x"), 2, "write order.create"),
         (("pause", LANE, "--why", "x", "--until", "soon"), 2, "no moment"),
