@@ -14,6 +14,7 @@ from ledger.deliveries import Settlement
 from ledger.events import NewEvent
 from tasks.prepare import prepare
 from tests.documents import a_position
+from tests.live import wait_until
 from tests.tasks.world import World, a_stock_fleet, a_world
 
 SKUS, COUNTS, PREPARING, SENDING = 6, 20, 3, 3
@@ -75,3 +76,23 @@ def test_positions_prepared_and_sent_side_by_side_never_go_back_and_end_with_the
     assert all(order == sorted(set(order)) for order in by_sku.values()), by_sku
     assert {sku: order[-1] for sku, order in by_sku.items()} == versions
     assert world.rows("select count(*) from deliveries where state <> 'done'") == [(0,)]
+
+
+def test_a_place_that_is_being_claimed_is_waited_for_and_then_left_to_its_worker(postgres_url: str) -> None:
+    with a_world(postgres_url, items=False, fleet=a_stock_fleet()) as world, ThreadPoolExecutor(1) as crowd:
+        world.prepare(*world.tell(a_position(told_at=0)))
+        [newer] = world.tell(a_position(available=1, told_at=1))
+        now = world.clock.now()
+
+        with world.ledger.write() as session:
+            [claimed], _ = ledger.deliveries.claim(session, [1], "w", now, now, now + timedelta(seconds=60))
+            preparing = crowd.submit(world.prepare, newer)
+            waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+            wait_until(lambda: world.rows(waits) == [(1,)], 20, "the preparing that waits for the claim")
+        preparing.result(20)
+
+        assert claimed.version == 1
+        assert world.rows("select version, state, claim from deliveries order by id") == [
+            (1, "claimed", "w"),
+            (2, "waiting", None),
+        ]
