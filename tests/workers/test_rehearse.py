@@ -8,11 +8,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.erps.memory import MemoryErp
 from routing.windows import Maintenance
+from tasks.in_force import rules_of
 from tests.workers.rehearsing import BEGINS_S, QUICK, a_fleet, a_scene, every, mixed, played, predicted
 from workers.maintenance import Windows
 from workers.plan import Rules
-from workers.rehearse.arrivals import Arrival
+from workers.rehearse.arrivals import KINDS, Arrival
+from workers.rehearse.effects import Effects
 from workers.rehearse.erp import Outage
 from workers.rehearse.scenes import NOTHING_SET
 from workers.rehearse.service import Service, Spread
@@ -228,3 +231,29 @@ def test_a_target_that_takes_less_than_its_limit_says_is_found_and_followed() ->
     assert told.done == 300
     assert 25 <= told.drained_s < 60  # type: ignore[operator]
     assert 0 < told.allowances[0].refused < 60
+
+
+def test_stock_and_reservations_go_where_a_route_names_them() -> None:
+    routes = [{"target": "erp"}, {"target": "stores", "kinds": ["stock", "reservation"]}]
+    one = {"adapter": "memory", "url": "http://127.0.0.1:1"}
+    pools = {
+        "prepare": {"kind": "prefork", "families": ["orders", "stock"]},
+        "deliver": {"kind": "threads", "families": ["deliver.erp", "deliver.stores"]},
+    }
+    fleet = a_fleet(routes=routes, targets={"erp": one, "stores": one}, pools=pools)
+    erps = {name: MemoryErp() for name in fleet.targets}
+    effects = Effects(fleet, rules_of(fleet, None), erps, frozenset({"deliver.erp", "deliver.stores"}))
+
+    made = [
+        (effect.target, effect.domain, effect.operation)
+        for kind in KINDS
+        for effect in effects.of(Arrival(0.0, "shop", kind), "k1", BEGINS_S, BEGINS_S)
+    ]
+
+    assert made == [
+        ("erp", "orders", "order.create"),
+        ("erp", "shipments", "shipment.create"),
+        ("erp", "returns", "return.create"),
+        ("stores", "stock", "stock.publish"),
+        ("stores", "stock", "reservation.create"),
+    ]
