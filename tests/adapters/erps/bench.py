@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from adapters.erps.base import Erp, Operation, Undone
+from canonical.kinds import AnyDocument
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return
 from canonical.shipment import Shipment
 
-Document = Order | Shipment | Return
+Document = AnyDocument
 
 
 class Bench(Protocol):

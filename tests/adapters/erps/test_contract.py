@@ -12,6 +12,7 @@ from adapters.erps.base import Operation
 from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Uncertain
 from tests.adapters.erps.bench import Bench, Document
+from tests.documents import a_position, a_reservation
 
 BENCHES = ["netsuite", "business_central", "dataverse"]
 OPERATIONS: list[Operation] = [
@@ -166,3 +167,17 @@ def test_no_personal_data_is_told_in_a_refusal(bench: Bench) -> None:
 
     assert isinstance(outcome, Rejected)
     assert "anary" not in repr(replace(outcome))
+
+
+@pytest.mark.parametrize(("operation", "document"), [("stock.publish", a_position()), ("reservation.create", a_reservation())])
+def test_what_an_erp_cannot_express_is_refused_with_a_remedy_and_without_a_request(
+    bench: Bench, operation: Operation, document: Document
+) -> None:
+    outcome = bench.post(operation, document)
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.code.endswith(".not_supported")
+    assert "route" in outcome.remedy
+    assert bench.spent == 0
+    assert bench.find(operation, document) == Absent()
+    assert (bench.erp.needs(document), bench.erp.calls(operation)) == ((), 1)
