@@ -9,16 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.erps.base import Account
+from adapters.erps.base import Account, Posting, References
 from adapters.erps.tryton.adapter import build_tryton
 from adapters.erps.tryton.batch import CALL_S, Pace
 from adapters.erps.tryton.faults import Fault, Moved, Taken, fault_of
 from adapters.erps.tryton.lines import priced
 from adapters.erps.tryton.options import from_options
 from adapters.http.answers import Answer, Lost, NotSent
+from adapters.http.caller import Caller
+from adapters.http.client import Client
+from adapters.throttle.base import Ask, Granted, Limit
+from adapters.throttle.local import LocalThrottle
 from canonical.money import in_minor_digits
 from canonical.outcome import Conflict, Rejected, Throttled, Unavailable, Uncertain
 from config.nearest import ConfigError
+from tests.documents import a_position
 
 RECORDED = Path(__file__).parents[4] / ".." / "shared" / "fixtures" / "erp" / "tryton"
 OPTIONS: dict[str, str | int | float | bool] = {
@@ -169,3 +174,19 @@ def test_neither_key_nor_password_is_shown() -> None:
     shown = repr(erp.http) + repr(erp) + repr(vars(erp))
     assert "the-key" not in shown
     assert "the-password" not in shown
+
+
+def test_stock_is_refused_with_a_remedy_and_without_a_request() -> None:
+    erp = build_tryton(Account("tryton", "https://erp.example/erp/rest", "key", 60.0, 30.0, OPTIONS))
+    told = Posting(1, "stock.publish", 1, a_position(), None, References(), None, 1, "c")
+    client, throttle = Client(erp.http), LocalThrottle(Limit(burst=1))
+    permit = throttle.acquire(Ask(1))
+    assert isinstance(permit, Granted)
+
+    with Caller(client, throttle, permit) as caller:
+        outcome = erp.post(told, caller)
+        unspent = caller.unspent
+
+    assert isinstance(outcome, Rejected)
+    assert (outcome.code, unspent) == ("erp.not_supported", 1)
+    assert (erp.needs(told.document), erp.calls("stock.publish")) == ((), 1)
