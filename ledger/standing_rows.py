@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, Select, and_, case, func, literal, literal_column, or_, select, true
 
+from canonical.document import DOMAIN_OF
 from ledger.documents import body_of_its_order
 from ledger.schema import OPEN_ROWS, deliveries, documents, events, versions
 from ledger.session import Session
@@ -166,11 +167,22 @@ def _meets(wanted: Filter, stage: RowStage, state: str, besides: str) -> ColumnE
         met.append(own_index)
     came_at = c.received_at if stage == "event" else c.accepted_at
     met += [c["class"] == wanted.cls] if wanted.cls else []
-    met += [c.domain == f"{wanted.kind}s"] if wanted.kind else []
+    met += _of_kind(wanted.kind, stage) if wanted.kind else []
     met += [came_at < wanted.accepted_before] if wanted.accepted_before else []
     met += [came_at >= wanted.accepted_after] if wanted.accepted_after else []
     own = _of_events(wanted) if stage == "event" else _of_deliveries(wanted)
     return and_(true(), *met, *own)
+
+
+def _of_kind(kind: str, stage: RowStage) -> list[ColumnElement[bool]]:
+    """Rows of a kind of document: by domain, and where several kinds share one by what is to be done, or by the event's topic."""
+    domain = next((its for known, its in DOMAIN_OF.items() if known == kind), kind)
+    table = events if stage == "event" else deliveries
+    met: list[ColumnElement[bool]] = [table.c.domain == domain]
+    if sum(its == domain for its in DOMAIN_OF.values()) > 1:
+        named = events.c.topic if stage == "event" else deliveries.c.operation
+        met.append(named.startswith(f"{kind}.", autoescape=True))
+    return met
 
 
 def _of_events(wanted: Filter) -> list[ColumnElement[bool]]:

@@ -14,11 +14,13 @@ from config.fleet import ClassRule
 from ledger import service_levels
 from ledger.actions import Actor
 from ledger.failures import FailureKey
+from ledger.standing_rows import Filter
 from ledger.story import whole_story
 from routing.patch import Setting
 from tasks.edit import Change, edit
 from tasks.in_force import PeakRules
 from tasks.redirect import redirect
+from tasks.reprioritize import move
 from telemetry import bus
 from telemetry.events import Name
 from tests.documents import a_position, a_reservation, an_order
@@ -297,6 +299,18 @@ def test_a_sku_finds_all_its_positions_and_an_order_its_reservations(world: Worl
 
     assert {(one.kind, one.order_key) for one in by_sku} == {("stock", "SKU-0001@berlin"), ("stock", "SKU-0001@ulm")}
     assert [(one.kind, one.order_key) for one in by_key] == [("reservation", "1001")]
+
+
+def test_what_stands_is_moved_by_its_kind_although_two_kinds_share_the_domain(world: World) -> None:
+    tell(world, a_position(told_at=0))
+    world.prepare(*world.tell(a_reservation()))
+
+    move(world.context, Filter(kind="reservation"), "high", Actor("ada", "baskets first"))
+    moved = world.rows("select operation, class from deliveries order by id")
+    move(world.context, Filter(kind="stock"), "low", Actor("ada", "later"))
+
+    assert moved == [("stock.publish", "normal"), ("reservation.create", "high")]
+    assert world.rows("select class from deliveries order by id") == [("low",), ("high",)]
 
 
 def test_a_whole_state_that_lacks_a_reference_takes_no_place(world: World) -> None:
