@@ -55,16 +55,19 @@ async def serve_until(
 ) -> None:
     """Serve until ``stop`` is set. ``token`` is a bearer token that is always good; ``log_path`` is appended to.
 
-    ``webhook_keys`` prove what is posted under ``/webhooks``, which has a log of its own beside the other.
+    ``webhook_keys`` prove what is posted under ``/webhooks``, which then has a log of its own beside the other.
 
     Raises OSError if the log cannot be written. Requests under way are answered before it returns.
     """
     journal = Journal(log_path)
-    beside = Journal(webhook_log(log_path))
-    app = Front(sandbox(journal, limits or Limits(), token, faults), WebhookSandbox(beside, Gate(Limits()), keys=webhook_keys))
-    await serve_app(stop, app, host, port)
+    erp = sandbox(journal, limits or Limits(), token, faults)
+    if webhook_keys:
+        beside = Journal(webhook_log(log_path))
+        await serve_app(stop, Front(erp, WebhookSandbox(beside, Gate(Limits()), keys=webhook_keys)), host, port)
+        beside.close()
+    else:
+        await serve_app(stop, erp, host, port)
     journal.close()
-    beside.close()
 
 
 def webhook_log(log_path: Path) -> Path:
