@@ -38,8 +38,9 @@ def test_an_express_order_is_the_next_one_behind_what_is_in_flight(workers: Work
         between = [one for one in worker.ran if sent_at < one.at < ran[0].at]
         waits.append(len(between))
 
-    # Its message has to travel: at 50 a second one or two are picked meanwhile, and none of them is ahead of it for its class.
-    assert sorted(waits)[len(waits) // 2] <= 2
+    # Its message has to travel: at 50 a second one or two are picked meanwhile, a few more on a busy machine, and none of them
+    # is ahead of it for its class: 1500 are.
+    assert sorted(waits)[len(waits) // 2] <= 5
     assert sum(one.row >= LOW for one in worker.ran) > 0
 
 
