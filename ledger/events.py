@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Executable, Row, bindparam, literal_column, select, text, update
+from sqlalchemy import Executable, Row, bindparam, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 
 from canonical.failure import Failure, FailureClass
@@ -81,7 +81,10 @@ class EventEnd:
 
 
 def accept(session: Session, new: Sequence[NewEvent]) -> list[Receipt]:
-    """Insert each event once; receipts come in the order given. A second row of one key never appears."""
+    """Insert each event once; receipts come in the order given. A second row of one key never appears.
+
+    All new ones are written by one statement, so a session in which each is a transaction by itself (`Ledger.single`) will do.
+    """
     if not new:
         return []
     fresh = _insert_new(session, new)
@@ -188,18 +191,16 @@ def park_orphans(session: Session, received_before: datetime, now: datetime) -> 
     return parked
 
 
-_BURST = text(
-    """
+_BURST = """
     INSERT INTO events (source, event_key, topic, domain, class, headers, body, correlation_id, received_at, state)
     SELECT t.source, t.event_key, t.topic, t.domain, t.class, t.headers,
-           substring(CAST(:bodies AS bytea) FROM t.first FOR t.size), t.correlation_id, t.received_at, t.state
-    FROM json_to_recordset(CAST(:rows AS json)) AS t (
+           substring(CAST(%(bodies)s AS bytea) FROM t.first FOR t.size), t.correlation_id, t.received_at, t.state
+    FROM json_to_recordset(CAST(%(rows)s AS json)) AS t (
         first int, size int, source text, event_key text, topic text, domain text, class text, headers json,
         correlation_id text, received_at timestamptz, state text)
     ON CONFLICT (source, event_key) DO NOTHING
     RETURNING source, event_key, id
-    """
-)
+"""
 
 
 @cache
@@ -265,7 +266,7 @@ def _insert_burst(session: Session, ordered: Sequence[NewEvent]) -> Sequence[Row
         told |= {"first": first, "size": len(event.body), "body": None, "received_at": event.received_at.isoformat()}
         rows.append(told)
         first += len(event.body)
-    return session.execute(_BURST, {"rows": _written(rows), "bodies": b"".join([e.body for e in ordered])}).all()
+    return session.exec_driver_sql(_BURST, {"rows": _written(rows), "bodies": b"".join([e.body for e in ordered])}).all()
 
 
 def _written(rows: Sequence[Mapping[str, object]]) -> str:

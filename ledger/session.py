@@ -73,6 +73,7 @@ class Ledger:
             event.listen(self._engine, "checkin", _note_return)
             event.listen(self._engine, "checkout", _look_at_idle)
             event.listen(self._engine, "before_cursor_execute", _ask_in_binary)
+        self._single = self._engine if self._lite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def engine(self) -> Any:
@@ -84,6 +85,18 @@ class Ledger:
         """A transaction that may write; commits at the end, rolls back on any exception."""
         with self._engine.begin() as session:
             yield session
+
+    @contextmanager
+    def single(self) -> Iterator[Session]:
+        """For one statement that writes: on PostgreSQL it is a transaction by itself, and so is every other one. Beginning and
+        committing are no questions of their own then, each of which costs its way there and back.
+        """
+        if self._lite:
+            with self.write() as session:
+                yield session
+        else:
+            with self._single.connect() as session:
+                yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:

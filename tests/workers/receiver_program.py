@@ -8,8 +8,7 @@ from ledger.session import Ledger
 from routing.names import Class
 from telemetry import metrics
 from tests.adapters.channels.requests import SECRETS
-from workers.granian_server import Bounds
-from workers.receiver import Door, Intake, serve
+from workers.receiver import Bounds, Door, Intake, serve
 
 READ_TIME_S = 1.0
 MOST_BODY = 65_536

@@ -5,6 +5,7 @@ and waits for the `committer`, which commits everything that came in meanwhile a
 publishes; what the broker confirmed `tasks/marking.py` notes. Only the commit is waited for: the relay covers for the rest.
 """
 
+from workers.receiver.connection import Bounds
 from workers.receiver.doors import Door, Intake, classify_by, doors_of
 from workers.receiver.server import serve
 

@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # documented, not exported by name
-
 from adapters.channels.base import Inbound, Refused
 from ledger.events import NewEvent
 from ledger.session import LedgerUnavailable
@@ -19,14 +17,14 @@ from workers.receiver.announcer import Announcer
 from workers.receiver.answers import Answer
 from workers.receiver.committer import Committer
 from workers.receiver.doors import Door, Intake
-from workers.receiver.reading import SenderLeftError, read_body, refused_by_headers
+from workers.receiver.request import Request, SenderLeftError, refused_by_headers
 
 PREFIX = "/in/"
 READY_WITHIN_S = 3.0
 
 
 class Application:
-    """The receiver's application, in granian's own protocol (RSGI): one call a body, one an answer."""
+    """The receiver's application: one call a request, which gives its answer."""
 
     def __init__(self, intake: Intake, committer: Committer, announcer: Announcer) -> None:
         self._intake = intake
@@ -37,15 +35,15 @@ class Application:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        """Answer one request."""
+    async def respond(self, request: Request) -> Answer | None:
+        """The answer to one request; None if its sender left."""
         self._open_requests += 1
         self._idle.clear()
         try:
-            answer = await self._respond(scope, protocol)
-            answer.send(protocol)
+            return await self._answer(request)
         except SenderLeftError:
             emit(Name.EVENT_REFUSE_DONE, reason="the sender left before its body was whole", status=499)
+            return None
         finally:
             self._open_requests -= 1
             if not self._open_requests:
@@ -57,30 +55,28 @@ class Application:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), within_s)
 
-    async def _respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer:
-        path = scope.path
+    async def _answer(self, request: Request) -> Answer:
+        path = request.path
         if not path.startswith(PREFIX):
-            return await self._about_us(scope.method, path)
+            return await self._about_us(request.method, path)
         if self._closing:
             return answers.CLOSING
         door = self._intake.doors.get(path[len(PREFIX) :])
         if door is None:
             return _refuse("unknown", answers.UNKNOWN, "no such source")
-        if scope.method != "POST":
+        if request.method != "POST":
             return _refuse(door.source, answers.ONLY_POST, "not POST")
-        return await self._take(door, scope, protocol)
+        return await self._take(door, request)
 
-    async def _take(self, door: Door, scope: Scope, protocol: HTTPProtocol) -> Answer:
+    async def _take(self, door: Door, request: Request) -> Answer:
         began = time.monotonic()
-        headers = scope.headers.items()
-        refusal = refused_by_headers(headers, door.max_body_bytes)
+        refusal = refused_by_headers(request.headers, door.max_body_bytes)
         if refusal is not None:
             return _refuse(door.source, refusal, "headers")
-        told_bytes = next((int(value) for name, value in headers if name == "content-length"), None)
-        body = await read_body(protocol, told_bytes, door.max_body_bytes, door.read_time_s)
+        body = await request.body(door.max_body_bytes, door.read_time_s)
         if isinstance(body, Answer):
             return _refuse(door.source, body, "body")
-        event = self._prove(door, Inbound(door.source, headers, body, self._intake.now()))
+        event = self._prove(door, Inbound(door.source, request.headers, body, self._intake.now()))
         if isinstance(event, Answer):
             return event
         return await self._keep(event, began)

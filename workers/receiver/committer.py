@@ -145,7 +145,7 @@ class Committer:
 
     def _commit(self, events: Sequence[NewEvent]) -> Sequence[Receipt]:
         began = time.monotonic()
-        with self._ledger.write() as session:
+        with self._ledger.single() as session:
             receipts = ledger.events.accept(session, events)
         emit(Name.INTAKE_COMMIT_STOP, count=len(events), duration_s=time.monotonic() - began)
         return receipts

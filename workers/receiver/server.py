@@ -1,4 +1,4 @@
-"""Runs the receiver as one process: granian on our own event loop, until a signal; leaves in order and in bounded time."""
+"""Runs the receiver as one process, on one event loop, until a signal; leaves in order and in bounded time."""
 
 import asyncio
 import signal
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import uvloop
-from granian.constants import Interfaces
 
 from tasks.marking import Marking
 from telemetry import Name, emit
-from workers.granian_server import Bounds, embedded
 from workers.receiver.announcer import Announcer
 from workers.receiver.app import Application
 from workers.receiver.committer import Committer
+from workers.receiver.connection import Bounds
 from workers.receiver.doors import Intake
+from workers.receiver.port import Port
 
 ANSWER_WITHIN_S = 6.0
 CONFIRM_WITHIN_S = 3.0
@@ -31,26 +31,22 @@ def serve(intake: Intake, *, host: str, port: int, bounds: Bounds = BOUNDS, read
         runner.run(_serve(intake, host, port, bounds, ready))
 
 
-async def _serve(intake: Intake, host: str, port: int, bounds: Bounds, ready: Callable[[], None]) -> None:
+async def _serve(intake: Intake, host: str, number: int, bounds: Bounds, ready: Callable[[], None]) -> None:
     # The committing thread wakes between requests: Python's 5 ms turn would be most of a request's time.
     sys.setswitchinterval(_SWITCH_S)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for told in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(told, stop.set)
     parts = _Parts.of(intake, loop)
-    server = embedded(parts.application, Interfaces.RSGI, host, port, bounds)
+    port = Port(parts.application.respond, host, number, bounds, loop)
     parts.start()
-    serving = asyncio.ensure_future(server.serve())
+    port.start()
     loop.call_soon(ready)
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await stop.wait()
     await parts.finish()
-    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types
-    await asyncio.wait((serving,), timeout=STOP_WITHIN_S)
+    await port.close(STOP_WITHIN_S)
     emit(Name.WORKER_STOP_DONE, role="receiver")
-    if not stop.is_set():
-        serving.result()
 
 
 @dataclass(frozen=True, slots=True)
