@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._field_bytes = 0
         self._head_bytes = 0
         self._in_head = False
+        self._rest: int | None = None
         self._reading: Request | None = None
         self._answering: Request | None = None
         self._task: asyncio.Task[None] | None = None
@@ -93,9 +94,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._rest is not None:
+            self._read_rest(data)
+            return
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
+        except HttpParserUpgrade as ended:
+            self._read_rest(data[ended.args[0] :])
+            return
+        except HttpParserError:
             self._refuse(answers.HEAD_TOO_LARGE if self._over_size() else answers.NOT_HTTP)
             return
         if self._in_head:
@@ -126,7 +133,10 @@ class Connection(asyncio.Protocol):
         self.due = NEVER
         path = self._url.partition(b"?")[0].decode("latin-1")
         method = self._parser.get_method().decode("latin-1")
-        request = Request(method, path, self._fields, keep_alive=self._parser.should_keep_alive(), go_on=self._go_on)
+        keep_alive = self._parser.should_keep_alive()
+        if self._parser.should_upgrade():
+            keep_alive, self._rest = False, _length(self._fields)
+        request = Request(method, path, self._fields, keep_alive=keep_alive, go_on=self._go_on)
         self._reading = request
         self._line.append(request)
         if self._answering is None:
@@ -141,7 +151,7 @@ class Connection(asyncio.Protocol):
             self._reading.feed(part)
 
     def on_message_complete(self) -> None:
-        if self._reading is not None:
+        if self._reading is not None and not self._rest:
             self._reading.end()
             self._reading = None
 
@@ -165,6 +175,20 @@ class Connection(asyncio.Protocol):
         """End it now; what was written is still sent."""
         if self._transport is not None:
             self._transport.close()
+
+    def _read_rest(self, data: bytes) -> None:
+        """The body of a request that wishes for another protocol: the wish is passed over (RFC 9110, 7.8), as is what follows,
+        but to the parser the head is the end of HTTP.
+        """
+        left = self._rest or 0
+        if self._reading is None or len(data) < left:
+            self._rest = left - len(data)
+            self.on_body(data)
+        else:
+            self._rest = 0
+            self.on_body(data[:left])
+            self.on_message_complete()
+            self._deaf = True
 
     def _answer_next(self) -> None:
         if self._answering is None and self._writable and self._line:
@@ -246,3 +270,11 @@ class Connection(asyncio.Protocol):
     def _over_size(self) -> bool:
         most = self._house.bounds.header_bytes
         return self._field_bytes > most or self._head_bytes > most or len(self._fields) > MOST_FIELDS
+
+
+def _length(fields: list[Header]) -> int:
+    """Length of the body that these headers tell, 0 without. Raises ValueError for one in chunks."""
+    told = dict(fields)
+    if "transfer-encoding" in told:
+        raise ValueError("a body in chunks, and another protocol wished for")
+    return int(told.get("content-length", "0"))
