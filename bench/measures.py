@@ -38,14 +38,16 @@ def intake(contender: Contender, site: Site, *, orders: int, connections: int) -
     with Stage(contender, site, Limits(0.0)) as stage:
         stage.intake()
         batch = list(webhooks(WARM_UP, orders))
-        before = stage.cpu()
+        before, own = stage.cpu(), time.process_time()
         poured = pour(stage.url, batch, connections=connections)
+        own = time.process_time() - own
         time.sleep(SETTLE_S)
         figures = {
             "accepted_per_s": poured.accepted_per_s,
             "p50_ms": poured.p50_ms,
             "p99_ms": poured.p99_ms,
             **per_1000(before, stage.cpu(), orders),
+            "load_cpu_s_per_1000": own * 1000 / orders,
         }
         keys = {str(key) for key in poured.answered} | stage.warm
         contender.start_workers(stage.services, stage.erp.url)
