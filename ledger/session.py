@@ -65,7 +65,8 @@ class Ledger:
             }
         )
         options["execution_options"] = {_AUDIT_KEYS: tuple(audit_keys)}
-        self._engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, **options)
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        self._engine = create_engine(url, hide_parameters=True, **options)
         if self._lite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -73,7 +74,11 @@ class Ledger:
             event.listen(self._engine, "checkin", _note_return)
             event.listen(self._engine, "checkout", _look_at_idle)
             event.listen(self._engine, "before_cursor_execute", _ask_in_binary)
-        self._single = self._engine if self._lite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            # With a pool of its own: a connection that changes its kind on the way out and back pays for it each time.
+            alone = options | {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+            self._single = create_engine(url, hide_parameters=True, **alone)
+            event.listen(self._single, "checkin", _note_return)
+            event.listen(self._single, "checkout", _look_at_idle)
 
     @property
     def engine(self) -> Any:
@@ -112,6 +117,8 @@ class Ledger:
     def close(self) -> None:
         """Close every idle connection."""
         self._engine.dispose()
+        if not self._lite:
+            self._single.dispose()
 
 
 def audit_keys(session: Session) -> tuple[bytes, ...]:
