@@ -177,7 +177,7 @@ def a_worker(folder: Path, bundle: int) -> Iterator[tuple[Context, OutTray, ErpP
 def accept(context: Context, orders: Sequence[Webhook]) -> list[int]:
     """Accept the webhooks as one commit of the receiver does; returns their rows."""
     with context.ledger.write() as session:
-        return [receipt.id for receipt in ledger.events.accept(session, [_event(order) for order in orders])]
+        return [receipt.id for receipt in ledger.events.accept(session, [event_of(order) for order in orders])]
 
 
 def lay(context: Context, first: int, count: int) -> None:
@@ -262,7 +262,8 @@ def _as_text(figures: dict[str, float]) -> str:
     return "".join(f"{name:36} {figures[name]:7.3f} ms\n" for name in order if name in figures)
 
 
-def _event(order: Webhook) -> NewEvent:
+def event_of(order: Webhook) -> NewEvent:
+    """The event that the receiver makes of a webhook."""
     headers = {name.lower(): value for name, value in order.headers if name != "X-Shopify-Hmac-Sha256"}
     topic, key = headers["x-shopify-topic"], headers["x-shopify-event-id"]
     return NewEvent(

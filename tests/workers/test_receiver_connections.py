@@ -182,7 +182,7 @@ def test_a_connection_that_only_stands_there_is_ended_without_a_word(running: Ru
 def test_a_sender_that_does_not_read_its_answers_holds_no_more_than_a_few(running: Running) -> None:
     asking = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
     with running.connect() as link:
-        link.setblocking(False)  # noqa: FBT003  the socket's own word
+        link.setblocking(False)
         sent = 0
         while select.select([], [link], [], 1.0)[1]:
             try:
