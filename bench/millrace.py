@@ -16,7 +16,7 @@ from bench.orders import SECRET, webhooks
 from bench.services import Services
 
 ARTICLES = 4
-FREE_SLOTS = 32
+FREE_SLOTS = 64
 """What served best at an ERP without a limit."""
 READY_S = 60.0
 COMMAND_LIMIT_S = 60
