@@ -6,7 +6,7 @@
 local state_key, samples_key = KEYS[1], KEYS[2]
 local verb, terms, life, known = ARGV[1], cjson.decode(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local KEPT_MS, SAMPLES, QUEUE_S, FULL_WAIT_S, LEAVES_S = 172800000, 3600, 0.5, 0.005, 0.04
-local FIRST_PER_S, UNKNOWN_PER_S, COOLDOWN_S, RETRY_AFTER_MOST_S = 5.0, 40.0, 0.25, 3600.0
+local FIRST_PER_S, WORKED_LEAST, UNKNOWN_PER_S, COOLDOWN_S, RETRY_AFTER_MOST_S = 5.0, 2 / 3, 40.0, 0.25, 3600.0
 local REFUSED = 'the target refused'
 local learn, breaker, points = terms.learn, terms.breaker, terms.points
 
@@ -190,6 +190,7 @@ end
 
 local function charge(operation, calls)
   spend_on(s.m, terms.windows, now, calls, rate_now())
+  if s.r then s.r.g = (s.r.g or 0) + calls end
   for _, day in ipairs(s.d) do day.n = day.n + calls end
   if points then
     purse()
@@ -246,6 +247,7 @@ local function give(lease, unspent)
   end
   if unspent < 1 then return end
   give_back_to(s.m, terms.windows, now, unspent, most_tokens(0))
+  if s.r then s.r.g = (s.r.g or 0) - unspent end
   for _, day in ipairs(s.d) do day.n = math.max(0, day.n - unspent) end
   if points then s.pl = (s.pl or points[1]) + unspent * points[3] end
   local inner = terms.ops[held.o]

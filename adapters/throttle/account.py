@@ -169,9 +169,9 @@ class Account:
         if learn is None:
             self.rate = self.room = None
             return
+        for working in filter(None, (self.rate, self.room)):
+            working.rest(min(self.pause_until, self.now))
         if self.pause_until > self.now:
-            for working in filter(None, (self.rate, self.room)):
-                working.rest(self.now)
             return
         kept = learn.start_per_s is not None
         if self.rate and not self.rate.grow(self.now, self.terms.rate, RATE_DOUBLES_S, kept=kept):
@@ -324,6 +324,8 @@ class Account:
     def _spend(self, operation: str, calls: int) -> None:
         limit = self.terms.limit
         self.meter.spend(limit.windows, self.now, calls, self.rate_now())
+        if self.rate is not None:
+            self.rate.given += calls
         for day in self.days:
             day.spent += calls
         if limit.points is not None:
@@ -336,6 +338,8 @@ class Account:
     def _give_back(self, operation: str, calls: int) -> None:
         limit = self.terms.limit
         self.meter.give_back(limit.windows, calls, self.most_tokens())
+        if self.rate is not None:
+            self.rate.given -= calls
         for day in self.days:
             day.spent = max(0, day.spent - calls)
         if limit.points is not None:

@@ -1,18 +1,31 @@
 -- Learns how much of a limit works; breakers. The same figures and steps as learning.py and breaking.py.
-local BACK, BACK_SURE, STEEP, SURE_FROM, SURE_MOST = 0.7, 0.93, 0.04, 6, 9
-local BACK_QUICK, MEAN_SLACK = 0.8, 1.02
+local BACK, RATE_BACK, BACK_SURE, EARLY, UNSURE = 0.7, 0.5, 0.93, 0.97, 1.0
+local STEEP, SURE_FROM, SURE_MOST = 0.04, 6, 9
+local HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
 local NEAR, QUICK_S, BEYOND, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.0, 600.0
-local RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
-local TOKENS_PAUSE, PAUSE_MOST_S = 4.0, 30.0
+local RATE_DOUBLES_S, ROOM_DOUBLES_S = 0.5, 5.0
+local TOKENS_PAUSE, PAUSE_MOST_S = 3.0, 30.0
 local LATENCY_S, LATENCY_LEAST, LATENCY_SLACK_S, BEST_FADES, SLOWEST_CUT = 1.0, 5, 0.02, 1.002, 0.5
 local PROBE_WAIT_S = 0.25
 
-local function working(level, now) return {l = level, lo = level, at = now, pk = 0, si = now, su = 0, ld = 0, g = 0, wa = -FORGET_S} end
+local function working(level, now)
+  return {l = level, lo = level, at = now, pk = 0, si = now, su = 0, ld = 0, g = 0, wa = -FORGET_S, me = false}
+end
+
+local function curve(w, passed)
+  local longer = 2 ^ math.max(0, w.su - SURE_FROM)
+  if w.me then
+    local hold = math.min(HOLD_MOST_S, math.max(HOLD_LEAST_S, HOLD_CALLS / w.pk)) * math.sqrt(longer)
+    return passed < hold and w.pk or BEYOND * w.pk
+  end
+  local steep = STEEP / longer
+  local plateau = (math.max(0, w.pk - w.lo) / (w.pk * steep)) ^ (1 / 3)
+  return w.pk * (1 + steep * (passed - plateau) ^ 3)
+end
 
 local function grow(w, now, top, doubles, kept)
   local passed = math.max(0, now - w.at)
   w.at = now
-  w.g = (w.g or 0) + passed * w.l
   if not kept and top == 0 and now - w.ld > FORGET_S then return false end
   if now - w.wa > WANTED_S and top == 0 then
     w.si = w.si + passed
@@ -21,35 +34,40 @@ local function grow(w, now, top, doubles, kept)
   if w.l >= BEYOND * w.pk then
     w.l = w.l * 2 ^ (math.min(passed, 0.5) / doubles)
   else
-    local steep = STEEP / 2 ^ math.max(0, w.su - SURE_FROM)
-    local plateau = (math.max(0, w.pk - w.lo) / (w.pk * steep)) ^ (1 / 3)
-    w.l = math.max(w.l, w.pk * (1 + steep * (now - w.si - plateau) ^ 3))
+    w.l = math.max(w.l, curve(w, now - w.si))
   end
   return top == 0 or w.l < top
 end
 
-local function rest(w, now)
-  w.si = w.si + math.max(0, now - w.at)
-  w.at = now
+local function rest(w, till)
+  w.si = w.si + math.max(0, till - w.at)
+  w.at = math.max(w.at, till)
+end
+
+local function begin(w, now, peak, level, measured)
+  w.pk, w.l, w.lo, w.me, w.g = peak, level, level, measured, 0
+  w.si, w.at, w.ld = now, now, now
 end
 
 local function lower(w, now, base, back, floor, step)
   local quick = now - w.ld < QUICK_S
   local confirmed = w.pk > 0 and not quick and math.abs(base - w.pk) < NEAR * w.pk
   if not quick then w.su = confirmed and math.min(w.su + 1, SURE_MOST) or 0 end
-  w.pk = base
   local low = base * back
   if confirmed then low = math.max(low, math.min(base * BACK_SURE, base - step)) end
-  w.l = math.max(floor, low)
-  w.lo, w.si, w.at, w.ld, w.g = w.l, now, now, now, 0
+  begin(w, now, base, math.max(floor, low), false)
 end
 
-local function refused_at(w, now, pace)
-  local passed = now - w.ld
-  if w.pk == 0 then return pace end
-  if passed < QUICK_S then return math.min(pace, math.max(w.lo, pace * BACK_QUICK)) end
-  if math.abs(pace - w.pk) < NEAR * w.pk then return math.max(w.lo, math.min(pace, MEAN_SLACK * (w.g or 0) / passed)) end
-  return pace
+local function over(w, now) return w.g - 1 - w.pk * (now - w.si) end
+
+local function measure(w, now, floor)
+  local early, passed = w.l < BEYOND * w.pk, math.max(1e-3, now - w.si)
+  local least, most = (w.g - 1 - UNSURE) / passed, (w.g - 1 + UNSURE) / passed
+  local rate = math.min(w.l, most, math.max(least, w.pk * (early and EARLY or 1)))
+  rate = math.max(floor, w.lo / 2, rate)
+  local confirmed = math.abs(rate - w.pk) < NEAR * w.pk
+  if not (early and confirmed) then w.su = confirmed and math.min(w.su + 1, SURE_MOST) or 0 end
+  begin(w, now, rate, rate, true)
 end
 
 local function felt(p, now, count, total, ratio)

@@ -1,34 +1,41 @@
 """Learns how much of a limit works: lowers on refusals and rising latency, probes its way back. Pure.
 
-A working limit remembers the level at which it was refused (``peak``) and how far it went down (``low``). From there it
-grows along a cubic: fast at first, flat around the peak; once it is well beyond, the peak was of another time, and it
-doubles every second or so. A level refused again and again is approached ever more slowly.
+A working limit remembers the level at which it was refused (``peak``) and how far it went down (``low``). Calls at once grow
+back along a cubic: fast at first, flat around the peak, ever flatter where it is refused again and again; once well beyond it,
+freely. A rate is measured instead: a target's bucket is empty whenever it refuses, so what it let in from one refusal to the
+next is what it earns. That is held, then tried: doubled every half second until it is refused or the limit is reached.
 """
 
 import math
 from dataclasses import dataclass
 
-BACK = 0.7
-"""What is left of a level that was refused."""
+BACK, RATE_BACK = 0.7, 0.5
+"""What is left of a level that was refused: of calls at once, and of a rate of which nothing is known yet. Half a rate is seldom
+refused again before it was measured.
+"""
 BACK_SURE = 0.93
-"""The same where the level was about right before: the peak is known, the way back is short."""
-BACK_QUICK = 0.8
-"""Refused again at once: what it may have been refused at, of what seemed to work, for that was measured before."""
+"""The same for calls at once where the level was about right before: the peak is known, the way back is short."""
+EARLY = 0.97
+"""At most this of a measured rate is left when it is refused before it was tried to go beyond."""
+UNSURE = 1.0
+"""Calls: a target that refuses has less than one token, at both ends of what is measured."""
 STEEP = 0.04
 """Growth around the peak: a part of it for each cubed second."""
+HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
+"""A measured rate is held for so many calls before it is tried: a trial that finds nothing new costs a refusal."""
 SURE_FROM, SURE_MOST = 6, 9
-"""A peak confirmed more often than ``SURE_FROM`` times is approached half as steeply for each further time."""
+"""A peak confirmed more often than ``SURE_FROM`` times is approached half as steeply for each further time, and held twice
+as long.
+"""
 NEAR = 0.25
 QUICK_S = 1.0
 """Refused again within this time, the level was still too high: that says nothing of the peak."""
-MEAN_SLACK = 1.02
-"""From one refusal to the next a target has let in what it earns: that mean is its limit, up to its burst and a rounding."""
 BEYOND = 1.1
 """Not refused at this part of the peak, it grows freely."""
-RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
+RATE_DOUBLES_S, ROOM_DOUBLES_S = 0.5, 5.0
 """Calls at once grow slower: what they do to the latency shows a second or two later."""
 WANTED_S = 1.0
-TOKENS_PAUSE = 4.0
+TOKENS_PAUSE = 3.0
 PAUSE_MOST_S = 30.0
 FORGET_S = 600.0
 
@@ -42,7 +49,7 @@ SLOWEST_CUT = 0.5
 @dataclass(slots=True)
 class Working:
     """A limit as it works now. ``peak`` 0: never refused yet. ``wanted``: when more was last asked for than it gives. ``given``:
-    what it gave since it was lowered.
+    calls granted since ``since``, less what the target earned in the pause before. ``measured``: the peak is what it lets in.
     """
 
     level: float
@@ -54,6 +61,7 @@ class Working:
     lowered: float = 0.0
     given: float = 0.0
     wanted: float = -FORGET_S
+    measured: bool = False
 
     def grow(self, now: float, top: float, doubles_s: float, *, kept: bool) -> bool:
         """Follow the curve to ``now``, at most to ``top`` (0: none; then it stands still while nobody asks for more).
@@ -61,7 +69,6 @@ class Working:
         False when there is nothing left to work back, or a level that is not ``kept`` was refused too long ago.
         """
         passed, self.at = max(0.0, now - self.at), now
-        self.given += passed * self.level
         if not kept and top == 0 and now - self.lowered > FORGET_S:
             return False
         if now - self.wanted > WANTED_S and top == 0:
@@ -73,10 +80,10 @@ class Working:
             self.level = max(self.level, self._curve(now - self.since))
         return top == 0 or self.level < top
 
-    def rest(self, now: float) -> None:
-        """While nothing is sent nothing can be refused: this time does not count."""
-        self.since += max(0.0, now - self.at)
-        self.at = now
+    def rest(self, until: float) -> None:
+        """While nothing is sent nothing can be refused: the time to ``until`` does not count."""
+        self.since += max(0.0, until - self.at)
+        self.at = max(self.at, until)
 
     def lower(self, now: float, base: float, back: float, floor: float, step: float) -> None:
         """Go down from ``base``, the level that was refused, to ``back`` of it; where the peak is confirmed less far, by
@@ -86,25 +93,35 @@ class Working:
         confirmed = self.peak > 0 and not quick and abs(base - self.peak) < NEAR * self.peak
         if not quick:
             self.sure = min(self.sure + 1, SURE_MOST) if confirmed else 0
-        self.peak = base
         low = max(base * back, min(base * BACK_SURE, base - step)) if confirmed else base * back
-        self.low = self.level = max(floor, low)
-        self.since = self.at = self.lowered = now
-        self.given = 0.0
+        self._begin(now, base, max(floor, low), measured=False)
 
-    def refused_at(self, now: float, pace: float) -> float:
-        """The rate that the target has refused, where ``pace`` seemed to work until now."""
-        passed = now - self.lowered
-        if not self.peak:
-            return pace
-        if passed < QUICK_S:
-            return min(pace, max(self.low, pace * BACK_QUICK))
-        if abs(pace - self.peak) < NEAR * self.peak:
-            return max(self.low, min(pace, MEAN_SLACK * self.given / passed))
-        return pace
+    def over(self, now: float) -> float:
+        """Calls let in since the last refusal, the one refused now left out, beyond what the peak gives in that time."""
+        return self.given - 1.0 - self.peak * (now - self.since)
+
+    def measure(self, now: float, floor: float) -> None:
+        """Take what was let in from the last refusal to this one for the rate: as near to the peak as it can have been."""
+        early, passed = self.level < BEYOND * self.peak, max(1e-3, now - self.since)
+        least, most = (self.given - 1.0 - UNSURE) / passed, (self.given - 1.0 + UNSURE) / passed
+        rate = min(self.level, most, max(least, self.peak * (EARLY if early else 1.0)))
+        rate = max(floor, self.low / 2, rate)
+        confirmed = abs(rate - self.peak) < NEAR * self.peak
+        if not (early and confirmed):
+            self.sure = min(self.sure + 1, SURE_MOST) if confirmed else 0
+        self._begin(now, rate, rate, measured=True)
+
+    def _begin(self, now: float, peak: float, level: float, *, measured: bool) -> None:
+        self.peak, self.measured, self.given = peak, measured, 0.0
+        self.low = self.level = level
+        self.since = self.at = self.lowered = now
 
     def _curve(self, passed: float) -> float:
-        steep = STEEP / 2.0 ** max(0, self.sure - SURE_FROM)
+        longer = 2.0 ** max(0, self.sure - SURE_FROM)
+        if self.measured:
+            hold_s = min(HOLD_MOST_S, max(HOLD_LEAST_S, HOLD_CALLS / self.peak)) * math.sqrt(longer)
+            return self.peak if passed < hold_s else BEYOND * self.peak
+        steep = STEEP / longer
         plateau_s = math.cbrt(max(0.0, self.peak - self.low) / (self.peak * steep))
         return self.peak * (1 + steep * (passed - plateau_s) ** 3)
 

@@ -1,23 +1,28 @@
 -- Takes in what the answers of an account say, as lessons.py.
-local function lower_room(room, pace)
+local function lower_room(pace)
+  local room = room_now()
+  if lease_count() < 0.75 * room then return end
   s.ro = s.ro or working(room, now)
   local least = s.ro.pk > 0 and room - 1 or 1
   lower(s.ro, now, math.min(room, math.max(least, pace * s.pc.la, room / 2)), BACK, learn[2], 1)
 end
 
-local function lower_rate(rate, pace)
-  local base = rate == math.huge and math.max(pace, FIRST_PER_S) or math.min(rate, math.max(pace, rate / 2))
+local function lower_rate(pace)
+  local rate, floor = working_rate(), math.min(learn[1], terms.rate > 0 and terms.rate or math.huge)
+  -- Far more than the peak gave was let in: it was of another time.
+  if s.r and s.r.pk > 0 and over(s.r, now) <= math.max(terms.burst, s.r.pk / 4) then return measure(s.r, now, floor) end
+  local base = rate == math.huge and math.max(pace, FIRST_PER_S) or math.min(rate, math.max(pace, rate * WORKED_LEAST))
   s.r = s.r or working(base, now)
-  base = refused_at(s.r, now, base)
-  lower(s.r, now, base, BACK, math.min(learn[1], terms.rate > 0 and terms.rate or math.huge), 0)
+  lower(s.r, now, base, RATE_BACK, floor, 0)
 end
 
 local function dry()
   local rate = rate_now()
   if rate > 0 then
     refill(s.m, now, rate, most_tokens(0))
-    s.m.t = math.min(s.m.t, -math.max(0, math.min(1, s.pu - now)) * rate)
-    if s.r then s.r.g = s.m.t end
+    local pause = math.max(0, s.pu - now)
+    s.m.t = math.min(s.m.t, -math.min(1, pause) * rate)
+    if s.r then s.r.g = -math.min(pause * rate, math.max(TOKENS_PAUSE, terms.burst)) end
   end
 end
 
@@ -28,10 +33,9 @@ local function refused(retry_after)
   s.lw = now
   local pace = pace_now(s.pc, now)
   if learn then
-    local room = room_now()
-    if room > 0 and lease_count() >= 0.75 * room then lower_room(room, pace) end
-    local rate = working_rate()
-    if rate ~= math.huge or room_now() == 0 then lower_rate(rate, pace) end
+    -- Where there is a rate, fewer calls a second are fewer at once as well, and that is measured.
+    local lower_one = room_now() > 0 and working_rate() == math.huge and lower_room or lower_rate
+    lower_one(pace)
   end
   if retry_after < 0 then
     local rate = working_rate()

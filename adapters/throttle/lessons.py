@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from adapters.throttle.account import Account
 from adapters.throttle.base import RETRY_AFTER_MOST_S, Hints, Learn, Limit, Report
-from adapters.throttle.learning import BACK, Pulse, Working, throttle_pause_s
+from adapters.throttle.learning import BACK, RATE_BACK, TOKENS_PAUSE, Pulse, Working, throttle_pause_s
 
 REFUSED = "the target refused"
 FIRST_PER_S = 5.0
 """Where a rate is learned from nothing: the level the first refusal is taken for, if less has worked so far."""
+WORKED_LEAST = 2 / 3
+"""Of a rate that was refused, at least this part is taken to have worked: answers of the last second may be few."""
 UNKNOWN_PER_S = 40.0
 """Taken for the rate where none is known and nothing has worked yet: sets the first pause only."""
 COOLDOWN_S = 0.25
@@ -61,8 +63,9 @@ def _refused(account: Account, retry_after_s: float | None) -> None:
     account.lowered = account.now
     pace = account.pace.now(account.now)
     if learn is not None:
-        _lower_room(account, learn, pace)
-        _lower_rate(account, learn, pace)
+        # Where there is a rate, fewer calls a second are fewer at once as well, and that is measured.
+        by_room = account.room_now() and math.isinf(account.working_rate())
+        (_lower_room if by_room else _lower_rate)(account, learn, pace)
     if retry_after_s is None:
         rate = account.working_rate()
         level = max(pace, UNKNOWN_PER_S) if math.isinf(rate) else rate
@@ -74,7 +77,7 @@ def _refused(account: Account, retry_after_s: float | None) -> None:
 def _lower_room(account: Account, learn: Learn, pace: float) -> None:
     """Only where the calls at once were near their limit: else that was not what the target refused."""
     room = account.room_now()
-    if not room or len(account.leases) < 0.75 * room:
+    if len(account.leases) < 0.75 * room:
         return
     account.room = account.room or Working(float(room), float(room), account.now)
     least = room - 1.0 if account.room.peak else 1.0
@@ -83,14 +86,16 @@ def _lower_room(account: Account, learn: Learn, pace: float) -> None:
 
 
 def _lower_rate(account: Account, learn: Learn, pace: float) -> None:
-    """To what has worked, at most to half. A lane without any rate gets one only where its calls at once are not bounded."""
-    rate = account.working_rate()
-    if math.isinf(rate) and account.room_now():
+    """To what was let in since the last refusal; where that says nothing, to a part of what has worked."""
+    rate, floor = account.working_rate(), min(learn.floor_per_s, account.terms.rate or math.inf)
+    known = account.rate
+    # Far more than the peak gave was let in: it was of another time.
+    if known is not None and known.peak and known.over(account.now) <= max(account.terms.burst, known.peak / 4):
+        known.measure(account.now, floor)
         return
-    base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, rate / 2))
-    account.rate = account.rate or Working(base, base, account.now)
-    base = account.rate.refused_at(account.now, base)
-    account.rate.lower(account.now, base, BACK, min(learn.floor_per_s, account.terms.rate or math.inf), 0.0)
+    base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, rate * WORKED_LEAST))
+    account.rate = known or Working(base, base, account.now)
+    account.rate.lower(account.now, base, RATE_BACK, floor, 0.0)
 
 
 def _dry(account: Account) -> None:
@@ -98,10 +103,10 @@ def _dry(account: Account) -> None:
     rate = account.rate_now()
     if rate > 0:
         account.meter.refill(account.now, rate, account.most_tokens())
-        pause_s = max(0.0, min(1.0, account.pause_until - account.now))
-        account.meter.tokens = min(account.meter.tokens, -pause_s * rate)
+        pause_s = max(0.0, account.pause_until - account.now)
+        account.meter.tokens = min(account.meter.tokens, -min(1.0, pause_s) * rate)
         if account.rate is not None:
-            account.rate.given = account.meter.tokens
+            account.rate.given = -min(pause_s * rate, max(TOKENS_PAUSE, account.terms.burst))
 
 
 def _felt(account: Account, operation: str, count: int, total_s: float) -> None:

@@ -13,10 +13,8 @@ local function tick()
     if s.w[i].u <= now or s.w[i].u > now + 3600 then table.remove(s.w, i) end
   end
   if not learn then s.r, s.ro = nil, nil end
-  if s.pu > now then
-    if s.r then rest(s.r, now) end
-    if s.ro then rest(s.ro, now) end
-  end
+  if s.r then rest(s.r, math.min(s.pu, now)) end
+  if s.ro then rest(s.ro, math.min(s.pu, now)) end
   if s.r and s.pu <= now and not grow(s.r, now, terms.rate, RATE_DOUBLES_S, learn[3] > 0) then s.r = nil end
   if s.ro and s.pu <= now and not grow(s.ro, now, terms.room, ROOM_DOUBLES_S, learn[4] > 0) then s.ro = nil end
   for i = #s.d, #terms.budgets + 1, -1 do s.d[i] = nil end

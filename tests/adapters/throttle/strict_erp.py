@@ -13,7 +13,7 @@ from tests.adapters.throttle.clock import Clock
 @dataclass
 class Erp:
     """Polices rate with burst and calls at once when a request arrives; answers after ``service_s``, which grows when
-    more than ``parallel`` are inside. ``share`` is what another user of the account leaves at a time.
+    more than ``parallel`` are inside. ``share`` is what another user of the account leaves of all three at a time.
     """
 
     rate_per_s: float | None
@@ -35,7 +35,8 @@ class Erp:
     def enter(self, now: float) -> bool:
         share = self.share(now)
         if self.rate_per_s is not None:
-            self.tokens = min(float(self.burst), self.tokens + (now - self.filled_at) * self.rate_per_s * share)
+            most = max(1.0, self.burst * share)
+            self.tokens = min(most, self.tokens + (now - self.filled_at) * self.rate_per_s * share)
         self.filled_at = now
         room = self.at_once is None or self.inside < int(self.at_once * share)
         if not room or (self.rate_per_s is not None and self.tokens < 1):

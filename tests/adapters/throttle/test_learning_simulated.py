@@ -49,9 +49,27 @@ def test_another_user_taking_half_for_a_while_costs_little_and_is_refused_little
 
     assert len(erp.accepted) >= 0.95 * (50 * 47 - 25 * 15)
     assert refused <= 0.01
-    # While it is taken and 8 s after, where all the searching is: the mean of a few runs is 0.9 %.
+    # While it is taken and 8 s after, where all the searching is.
     near = sum(10 <= at < 33 for at in erp.refused), sum(10 <= at < 33 for at in erp.accepted)
     assert near[0] <= 0.011 * sum(near)
+
+
+def test_what_another_user_leaves_is_used_up_and_taken_again_when_it_is_given_back() -> None:
+    left, refused, back = [], [], []
+
+    for seed, given_back_s in enumerate((23.0, 24.0, 25.0, 26.0, 27.0, 28.0)):
+        erp = strict()
+        erp.share = lambda at_s, until_s=given_back_s: 0.5 if 10 <= at_s < until_s else 1.0  # type: ignore[misc]
+        worked(erp, KNOWN, given_back_s + 8, seed)
+        calls = sum(at >= 10 for at in erp.refused), sum(at >= 10 for at in erp.accepted)
+        left.append(sum(10 <= at < given_back_s for at in erp.accepted) / (25 * (given_back_s - 10)))
+        back.append(sum(at >= given_back_s for at in erp.accepted) / (50 * 8))
+        refused.append(calls[0] / sum(calls))
+
+    assert mean(left) >= 0.96
+    assert min(left) >= 0.95
+    assert mean(refused) <= 0.0095
+    assert mean(back) >= 0.85
 
 
 @SEEDS
