@@ -22,7 +22,7 @@ local function dry()
     refill(s.m, now, rate, most_tokens(0))
     local pause = math.max(0, s.pu - now)
     s.m.t = math.min(s.m.t, -math.min(1, pause) * rate)
-    if s.r then s.r.g = -math.min(pause * rate, math.max(TOKENS_PAUSE, terms.burst)) end
+    if s.r then s.r.g = -math.min(pause * rate, TOKENS_PAUSE, terms.burst) end
   end
 end
 

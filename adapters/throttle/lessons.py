@@ -106,7 +106,7 @@ def _dry(account: Account) -> None:
         pause_s = max(0.0, account.pause_until - account.now)
         account.meter.tokens = min(account.meter.tokens, -min(1.0, pause_s) * rate)
         if account.rate is not None:
-            account.rate.given = -min(pause_s * rate, max(TOKENS_PAUSE, account.terms.burst))
+            account.rate.given = -min(pause_s * rate, TOKENS_PAUSE, account.terms.burst)
 
 
 def _felt(account: Account, operation: str, count: int, total_s: float) -> None:

@@ -1,5 +1,5 @@
 -- Counts requests against one set of bounds: token bucket and sliding windows, budgets of a day, points. As meters.py.
-local EPSILON, PARTS = 2e-4, 100
+local EPSILON, PARTS = 1e-6, 100
 
 local function refill(m, now, rate, most)
   if rate > 0 then m.t = math.min(most, m.t + math.max(0, now - m.at) * rate) end

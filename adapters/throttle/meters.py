@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from adapters.throttle.base import Points, Window
 
-EPSILON = 2e-4
-"""A wait that ends exactly now must not fail for a rounding: epoch seconds are told apart to a quarter of a microsecond."""
+EPSILON = 1e-6
+"""A wait that ends on the microsecond must not fail for a rounding in the fifteenth digit."""
 
 PARTS = 100
 """A window is counted in this many parts; a part leaves as a whole, so a window grants up to 1 % less, never more."""
