@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterable
 
+from adapters.throttle.redis import connect
 from config.settings import Settings
 from ledger.session import Ledger
 from telemetry.backlog import BacklogSample, backlog_collector
@@ -16,6 +17,7 @@ from workers.broker_alarm import BrokerAlarm
 from workers.business_figures import business_of
 from workers.lane_metrics import backlog_of, lanes_of
 from workers.lanes import Lookout
+from workers.notify.away import RedisMarks
 from workers.notify.book import Manners
 from workers.notify.destinations import destinations_of
 from workers.notify.inbox import open_inbox
@@ -36,7 +38,8 @@ class Watching:
         fleet = self._fleet = settings.fleet
         self._ledger = opened
         self._drain_within_s = settings.scale_drain_within_s
-        self._lookout = Lookout(fleet, opened, redis_url=settings.redis_url.get_secret_value())
+        redis_url = settings.redis_url.get_secret_value()
+        self._lookout = Lookout(fleet, opened, redis_url=redis_url)
         api_url = settings.broker_api_url.get_secret_value()
         self._alarm = BrokerAlarm(api_url) if api_url else None
         watch = Watch(opened, fleet, self._lookout, self._alarm)
@@ -53,6 +56,7 @@ class Watching:
             installation=settings.environment,
             manners=Manners(settings.notify_group_wait_s, settings.notify_repeat_s, settings.notify_clear_after_s),
             now=now,
+            marks=RedisMarks(connect(redis_url)) if redis_url else None,
         )
         self._inbox = open_inbox(settings, self._notifier.take)
         measured.show(backlog_collector(self._backlog))

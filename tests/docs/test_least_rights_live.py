@@ -26,6 +26,7 @@ from telemetry.gauges import Reading
 from tests.docs.pages import page
 from tests.documents import a_return, a_shipment, an_order, at
 from tests.tasks.world import a_world
+from workers.notify.away import RedisMarks
 from workers.notify.book import Manners
 from workers.notify.destinations import Destinations
 from workers.notify.notifier import Notifier
@@ -135,6 +136,16 @@ def test_a_worker_throttles_with_the_rights_of_the_page(worker_url: str) -> None
 
     assert isinstance(more, Granted | Denied)
     assert isinstance(throttle.acquire(Ask(1)), Denied)
+
+
+def test_relays_agree_who_tells_with_the_rights_of_the_page(worker_url: str) -> None:
+    marks = RedisMarks(connect(worker_url))
+
+    claimed = marks.claim("email")
+    marks.told("email", at(0))
+
+    assert claimed
+    assert marks.take("email") == at(0)
 
 
 @pytest.mark.parametrize(

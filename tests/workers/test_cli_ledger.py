@@ -1,15 +1,23 @@
 """The commands of operators on a real ledger with a small real history, on both databases."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from canonical.outcome import Rejected
+from config.fleet import FamilyWeights
+from config.settings import Settings
+from ledger.session import Session
 from tests.documents import a_shipment, an_order
 from tests.tasks.world import TARGET, World, a_world
 from tests.workers.command_line import AWAY, Ended, millrace
+from workers import lane_actions
+from workers.cli import desk_commands
+from workers.cli.wiring import changing
 
 NOTHING = 9_999
 
@@ -217,6 +225,29 @@ def test_weights_are_changed_at_run_time(desk: Desk) -> None:
     assert before["deliver.sandbox"] == {"high": 16, "normal": 4, "low": 1, "strict": False, "aged_after_s": 900.0}
     assert after["deliver.sandbox"] == {"high": 8, "normal": 4, "low": 2, "strict": True, "aged_after_s": 300.0}
     assert after["orders"] == before["orders"]
+
+
+def test_weights_that_are_not_given_stay_as_another_operator_put_them(desk: Desk) -> None:
+    desk.run("weights", "set", "deliver.sandbox", "--normal", "6", "--strict", "--aged-after", "5m")
+    desk.run("weights", "set", "deliver.sandbox", "--high", "8")
+    told = desk.run("weights", "show", "--json").json["deliver.sandbox"]
+
+    assert told == {"high": 8, "normal": 6, "low": 1, "strict": True, "aged_after_s": 300.0}
+
+
+def test_weights_that_somebody_changed_since_the_look_are_not_overwritten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def others_first(loaded: Settings) -> AbstractContextManager[Session]:
+        with changing(loaded) as session:
+            values = {"weights": FamilyWeights(high=3).model_dump()}
+            lane_actions.set_values(session, "deliver.sandbox", lane_actions.Operator("ben", "first"), datetime.now(UTC), values)
+        return changing(loaded)
+
+    monkeypatch.setattr(desk_commands, "changing", others_first)
+    ended = desk.run("weights", "set", "deliver.sandbox", "--high", "9")
+    told = desk.run("weights", "show", "--json").json["deliver.sandbox"]
+
+    assert (ended.code, told["high"]) == (4, 3)
+    assert "was changed since you looked" in ended.err
 
 
 def test_arguments_that_no_database_can_hold_find_nothing(desk: Desk) -> None:

@@ -1,9 +1,9 @@
 """Runs `millrace crossrefs|weights`: the master data that the failure desk asks for, and the weights in force."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -15,13 +15,16 @@ from workers.cli.output import Json, Most, fail, say, show_json, show_rows, show
 from workers.cli.wiring import changing, reading, settings
 
 if TYPE_CHECKING:
+    from config.fleet import FamilyWeights
+    from config.settings import Settings
     from ledger.actions import Actor
+    from ledger.session import Session
 
 crossrefs = typer.Typer(help="What our keys are called at each target.", epilog=EPILOG, no_args_is_help=True)
 weights = typer.Typer(help="How lanes serve their classes.", epilog=EPILOG, no_args_is_help=True)
 
 RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
-Turns = Annotated[int, typer.Option(min=1, max=1_000)]
+Turns = Annotated[int | None, typer.Option(min=1, max=1_000)]
 
 _COLUMNS = ("target", "kind", "source", "key", "remote_id")
 _LONGEST = {"target": 48, "source": 48, "key": 190, "remote_id": 120}
@@ -99,29 +102,58 @@ def show_weights(as_json: Json = False) -> None:
 @weights.command("set", epilog="Example: millrace weights set deliver.netsuite --high 16 --normal 4 --low 1")
 def set_weights(
     family: LaneName,
-    high: Turns = 16,
-    normal: Turns = 4,
-    low: Turns = 1,
-    strict: Annotated[bool, typer.Option(help="Serve a lower class only when the higher ones are empty.")] = False,
-    aged_after: Annotated[str, typer.Option(help="Age from which a class is served every second turn.", metavar="SPAN")] = "15m",
+    high: Turns = None,
+    normal: Turns = None,
+    low: Turns = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict/--no-strict", help="Serve a lower class only when the higher ones are empty.")
+    ] = None,
+    aged_after: Annotated[
+        str | None, typer.Option(help="Age from which a class is served every second turn.", metavar="SPAN")
+    ] = None,
     by: By = "",
     why: Why = "",
 ) -> None:
-    """Change a lane's weights at run time; workers act on it within two seconds, the standing backlog included."""
-    from datetime import UTC, datetime
+    """Change a lane's weights at run time; workers act on it within two seconds, the standing backlog included.
 
-    from config.fleet import FamilyWeights
-    from workers import lane_actions
+    What is not given stays as it is. Changed by somebody else meanwhile, nothing is put and it ends with code 4.
+    """
+    from workers.plan import weights_in_force
 
     loaded = settings()
     checked_lane(loaded.fleet, family)
-    told = FamilyWeights(high=high, normal=normal, low=low, strict=strict, aged_after_s=seconds(aged_after))
+    given: dict[str, float | None] = {"high": high, "normal": normal, "low": low, "strict": strict}
+    given["aged_after_s"] = None if aged_after is None else seconds(aged_after)
     who = actor(by, why)
-    with changing(loaded) as session:
-        lane_actions.set_values(
-            session, family, lane_actions.Operator(who.by, who.why), datetime.now(UTC), {"weights": told.model_dump()}
-        )
-    say(f"{family} serves high {high}, normal {normal}, low {low}{' strictly' if strict else ''}, and what waits {aged_after}")
+    with reading() as session:
+        seen, expected = weights_in_force(session, loaded.fleet)[family], _weights_set(session, family)
+    told = seen.model_copy(update={name: value for name, value in given.items() if value is not None})
+    _put_weights(loaded, family, who, told, expected)
+    turns = f"high {told.high}, normal {told.normal}, low {told.low}{' strictly' if told.strict else ''}"
+    say(f"{family} serves {turns}, and what waits {span(told.aged_after_s)}")
+
+
+def _weights_set(session: "Session", family: str) -> dict[str, dict[str, Any]]:
+    from ledger import controls
+    from workers.lane_actions import set_of
+
+    return set_of(controls.read_all(session), family, ("weights",))
+
+
+def _put_weights(
+    loaded: "Settings", family: str, who: "Actor", told: "FamilyWeights", expected: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """In force only where ``expected`` is still what was set when they were made."""
+    from datetime import UTC, datetime
+
+    from workers import lane_actions
+
+    operator, values = lane_actions.Operator(who.by, who.why), {"weights": told.model_dump()}
+    try:
+        with changing(loaded) as session:
+            lane_actions.set_values(session, family, operator, datetime.now(UTC), values, expected)
+    except lane_actions.LaneChangedError as error:
+        fail(f"{error}; nothing was changed: look at `millrace weights show` and give it again", Exit.REFUSED)
 
 
 def _wrong_in(row: tuple[str, ...]) -> str | None:

@@ -17,14 +17,16 @@ from pydantic import BaseModel, ValidationError
 from config.nearest import ConfigError
 from config.settings import Settings
 from ledger.session import LedgerUnavailable
+from telemetry.bus import emit
+from telemetry.events import Name
 from telemetry.masking import mask_text
 from workers.notify.rules import PAGE, TICKET, Sighting
 
 PATH = "/alerts"
-MOST_BODY_BYTES = 1_048_576
+MOST_BODY_BYTES = 8_388_608
+"""Some ten thousand alerts. A larger one is told of here: Alertmanager gives up what is answered with 4xx."""
 READ_WITHIN_S = 10
 LOOK_S = 0.1
-MOST_ALERTS = 200
 LONGEST = 300
 KEPT_LABELS = (
     "flow", "family", "target", "operation", "class", "state", "owner", "channel", "stage", "domain", "queue", "vhost", "pool",
@@ -52,14 +54,13 @@ class _Body(BaseModel):
 
 
 def read_body(raw: bytes) -> Told:
-    """The alerts in a webhook's body. Raises ValueError for anything else."""
+    """All alerts in a webhook's body. Raises ValueError for anything else."""
     try:
         body = _Body.model_validate(json.loads(raw))
     except (ValidationError, RecursionError):
         raise ValueError("this is no webhook of Alertmanager") from None
-    alerts = body.alerts[:MOST_ALERTS]
-    firing = tuple(_sighting(alert) for alert in alerts if alert.status == "firing")
-    over = tuple(_sighting(alert).fingerprint for alert in alerts if alert.status == "resolved")
+    firing = tuple(_sighting(alert) for alert in body.alerts if alert.status == "firing")
+    over = tuple(_sighting(alert).fingerprint for alert in body.alerts if alert.status == "resolved")
     return Told(firing, over)
 
 
@@ -138,7 +139,9 @@ class _Request(BaseHTTPRequestHandler):
             return 401, "a bearer token is needed"
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdecimal() or int(length) > MOST_BODY_BYTES:
-            return 413, f"a Content-Length of at most {MOST_BODY_BYTES} is needed"
+            said = f"a Content-Length of at most {MOST_BODY_BYTES} is needed"
+            emit(Name.ALERT_LOOK_FAILED, reason="a webhook of Alertmanager is too large")
+            return 413, said
         return None
 
 

@@ -16,10 +16,11 @@ from telemetry.bus import emit
 from telemetry.events import Name
 from telemetry.gauges import Reading
 from workers.notify import book
+from workers.notify.away import LedgerAway, Marks
 from workers.notify.book import Manners
 from workers.notify.destinations import Destinations
 from workers.notify.inbox import Told
-from workers.notify.rules import LEDGER_AWAY, sightings
+from workers.notify.rules import sightings
 from workers.notify.wording import body_of
 
 EVERY_S = 5.0
@@ -31,7 +32,6 @@ SENDING_S = 10.0
 MOST_SENT = 20
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 900.0
 GIVE_UP_AFTER = timedelta(days=1)
-LEDGER_AWAY_AFTER_S = 60.0
 
 
 class Notifier:
@@ -48,8 +48,11 @@ class Notifier:
         installation: str,
         manners: Manners,
         now: Callable[[], datetime],
+        marks: Marks | None = None,
     ) -> None:
-        """``read`` gives the figures, ``bounds`` are the values of `[service_levels]` by key."""
+        """``read`` gives the figures, ``bounds`` are the values of `[service_levels]` by key; ``marks`` are what relays agree by
+        while the ledger is away.
+        """
         self._ledger = opened
         self._read = read
         self._destinations = destinations
@@ -59,7 +62,7 @@ class Notifier:
         self._manners = manners
         self._now = now
         self._rounds = 0
-        self._away = _LedgerAway(destinations, installation)
+        self._away = LedgerAway(destinations, installation, marks)
 
     def run(self, stop: threading.Event) -> None:
         """Round after round until ``stop``; a ledger that is away is told of, and met again at the next round."""
@@ -163,46 +166,6 @@ class Notifier:
             service_levels.forget(session, now)
             ledger.alerts.remove_over(session, now)
             ledger.notices.remove_old(session, now)
-
-
-class _LedgerAway:
-    """The one alert that cannot be kept in the ledger: told straight to every destination, once a time it is away."""
-
-    def __init__(self, destinations: Destinations, installation: str) -> None:
-        self._destinations = destinations
-        self._installation = installation
-        self._since: tuple[datetime, float] | None = None
-        self._told: set[str] = set()
-
-    def silent(self, now: datetime, clock_s: float) -> None:
-        """The ledger did not answer; ``clock_s`` is monotonic."""
-        if self._since is None:
-            self._since = (now, clock_s)
-        if clock_s - self._since[1] >= LEDGER_AWAY_AFTER_S:
-            self._tell(now)
-
-    def ended(self, now: datetime) -> dict[str, dict[str, object]]:
-        """What is to be told now that the ledger answers, by destination; nothing where nothing was told."""
-        return dict.fromkeys(sorted(self._told), self._body("resolved", now)) if self._told else {}
-
-    def forget(self) -> None:
-        """It is over, and its end is in the ledger."""
-        self._since = None
-        self._told.clear()
-
-    def _body(self, state: str, now: datetime) -> dict[str, object]:
-        since = self._since[0] if self._since else now
-        away, ended = LEDGER_AWAY, now if state == "resolved" else None
-        alert = Alert(
-            away.fingerprint, away.name, away.severity, {}, away.summary, away.runbook, book.OWN, state, since, now, since, ended
-        )  # fmt: skip
-        return body_of(book.Group(alert.name, state, (alert,)), self._installation, now)
-
-    def _tell(self, now: datetime) -> None:
-        body = self._body("firing", now)
-        for name, destination in self._destinations.by_name.items():
-            if name not in self._told and not destination.send(Notice(0, name, uuid4().hex, body, 1, now)):
-                self._told.add(name)
 
 
 def _is_theirs(alert: Alert | None) -> bool:

@@ -10,6 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from config.nearest import ConfigError
 from config.settings import load_settings
+from telemetry import bus
+from telemetry.events import Name
 from workers.notify.inbox import MOST_BODY_BYTES, PATH, Inbox, Told, open_inbox, read_body
 
 TOKEN = "canary-inbox-token"
@@ -78,6 +80,21 @@ def test_an_end_names_the_alert_that_was_told_to_fire(listening: Listening) -> N
     assert over.over == (fired.firing[0].fingerprint,)
 
 
+def test_every_alert_of_a_large_webhook_is_taken(listening: Listening) -> None:
+    raw = json.loads(webhook())
+    (one,) = raw["alerts"]
+    raw["alerts"] = [
+        one | {"status": status, "labels": one["labels"] | {"queue": f"q{n}"}}
+        for n in range(1_000) for status in ("firing", "resolved")
+    ]  # fmt: skip
+
+    status = listening.post(json.dumps(raw).encode())
+
+    (told,) = listening.taken
+    assert status == 200
+    assert (len(told.firing), len(set(told.over))) == (1_000, 1_000)
+
+
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], f"{TOKEN}x", "münchen"])
 def test_nobody_is_let_in_without_the_token(listening: Listening, token: str | None) -> None:
     given = token.encode() if token else None
@@ -103,13 +120,18 @@ def test_anything_but_a_webhook_of_alertmanager_is_refused(listening: Listening,
 
 
 def test_other_paths_methods_and_sizes_are_refused(listening: Listening) -> None:
+    events: list[bus.Event] = []
+    bus.attach("inbox-test", events.append)
+
     told = [
         listening.post(webhook(), path="/"),
         listening.post(webhook(), method="GET"),
         listening.post(webhook(), **{"Content-Length": str(MOST_BODY_BYTES + 1)}),
     ]
 
+    bus.detach("inbox-test")
     assert told == [404, 501, 413]
+    assert [event.name for event in events] == [Name.ALERT_LOOK_FAILED]
 
 
 def test_a_ledger_that_is_away_is_answered_so_that_alertmanager_tries_again(listening: Listening) -> None:

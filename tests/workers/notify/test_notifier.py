@@ -20,6 +20,7 @@ from telemetry.gauges import Reading
 from tests.documents import at
 from tests.workers.notify.places import Hook, mail_server, web_hook
 from workers.notify import notifier as module
+from workers.notify.away import LedgerAway
 from workers.notify.book import Manners
 from workers.notify.destinations import Destination, Destinations
 from workers.notify.inbox import Told
@@ -248,7 +249,7 @@ def test_a_trouble_that_both_see_is_one_alert(watched: Watched) -> None:
 
 
 def test_a_ledger_that_is_away_is_told_straight_once_and_its_return_too(watched: Watched, tmp_path: Any) -> None:
-    away = module._LedgerAway(Destinations({"webhook-1": WebhookDestination(watched.hook.url, SECRET)}), "test")
+    away = LedgerAway(Destinations({"webhook-1": WebhookDestination(watched.hook.url, SECRET)}), "test")
 
     away.silent(at(0), 0)
     away.silent(at(59), 59)
