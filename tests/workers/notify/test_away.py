@@ -1,5 +1,6 @@
 """The ledger is away: of all relays that see it one tells, and one tells of its return, whoever lives until then."""
 
+import time
 from collections.abc import Iterator
 
 import fakeredis
@@ -26,6 +27,11 @@ class Relays:
         client = fakeredis.FakeRedis(server=self.server, decode_responses=True)
         places = Destinations({"webhook-1": WebhookDestination(self.hook.url, SECRET)})
         return LedgerAway(places, "test", RedisMarks(client))
+
+    def until_no_mark_is_left(self) -> None:
+        client, deadline = fakeredis.FakeRedis(server=self.server), time.monotonic() + 10
+        while client.keys("*"):
+            assert time.monotonic() < deadline, "a mark stays"
 
     @property
     def told(self) -> int:
@@ -92,6 +98,7 @@ def test_the_next_time_it_is_away_is_told_again(relays: Relays) -> None:
         for one in them:
             one.ended(at(began + 95))
             one.forget()
+        relays.until_no_mark_is_left()
 
     assert relays.told == 2
 
@@ -101,6 +108,7 @@ def test_what_one_relay_cannot_tell_another_tries(relays: Relays) -> None:
     relays.hook.status = 500
     silent(one, until=60)
     relays.hook.status = 200
+    relays.until_no_mark_is_left()
 
     silent(other, until=60)
     silent(one, since=65, until=90)
@@ -130,6 +138,7 @@ def test_a_mark_left_behind_while_redis_was_away_does_not_silence_the_next_time(
 
     late = one.ended(at(70))
     one.forget()
+    relays.until_no_mark_is_left()
     silent(one, since=1_000, until=1_090)
 
     assert list(late) == ["webhook-1"]
