@@ -33,9 +33,7 @@ FULL_WAIT_S = 0.005
 QUEUE_S = 0.5
 """An extend that was refused keeps its place this long after the time it was told to wait."""
 Marks = tuple[list[int], list[tuple[float, int]]]
-"""What windows (those of calls, then those of execution time in ms) and budgets have counted: for whoever must go on without
-this state.
-"""
+"""What windows (of calls, then of execution time in ms) and budgets have counted: for whoever must go on without this state."""
 
 
 @dataclass(slots=True)
@@ -95,9 +93,13 @@ class Account:
 
     def ask(self, lease: str, ask: Ask, already: int, *, extends: bool) -> Granted | Denied:
         """Calls and a lease, or when to ask again. ``already`` calls were granted under the lease before."""
+        tokens, at, scale = self.meter.tokens, self.meter.at, self.scale
         calls = self._most_calls(ask)
         refused = self._refusal(lease, ask.operation, calls, extends=extends)
         if refused is not None:
+            # For one call the bucket fills less high than for two: what is refused leaves it as it was.
+            if not extends and self.rate is None and self.room is None and self.scale == scale:
+                self.meter.tokens, self.meter.at = tokens, min(at, self.now)
             return refused
         self._spend(ask.operation, calls)
         self.waiters = [waiter for waiter in self.waiters if waiter.lease != lease]

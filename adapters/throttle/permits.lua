@@ -90,7 +90,11 @@ end
 
 local answer = {1, 0, 0, '', '', 0}
 if verb == 'take' then
+  local tokens, at = s.m.t, s.m.at
   answer = take(ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1')
+  -- For one call the bucket fills less high than for two: what is refused leaves it as it was.
+  local as_it_was = answer[1] == 0 and ARGV[10] ~= '1' and not (s.r or s.ro) and s.sc == scale_before
+  if as_it_was then s.m.t, s.m.at = tokens, math.min(at, now) end
 elseif verb == 'give' then
   give(ARGV[6], tonumber(ARGV[7]))
 elseif verb == 'keep' then
