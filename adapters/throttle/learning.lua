@@ -2,7 +2,7 @@
 local BACK, RATE_BACK, BACK_SURE, EARLY, UNSURE = 0.7, 0.5, 0.93, 0.97, 1.0
 local STEEP, SURE_FROM, SURE_MOST = 0.04, 6, 9
 local HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
-local NEAR, QUICK_S, BEYOND, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.0, 600.0
+local NEAR, QUICK_S, BEYOND, TRIED, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.11, 1.0, 600.0
 local RATE_DOUBLES_S, ROOM_DOUBLES_S = 0.5, 5.0
 local TOKENS_PAUSE, PAUSE_MOST_S = 3.0, 30.0
 local LATENCY_S, LATENCY_LEAST, LATENCY_SLACK_S, BEST_FADES, SLOWEST_CUT = 1.0, 5, 0.02, 1.002, 0.5
@@ -16,7 +16,7 @@ local function curve(w, passed)
   local longer = 2 ^ math.max(0, w.su - SURE_FROM)
   if w.me then
     local hold = math.min(HOLD_MOST_S, math.max(HOLD_LEAST_S, HOLD_CALLS / w.pk)) * math.sqrt(longer)
-    return passed < hold and w.pk or BEYOND * w.pk
+    return passed < hold and w.pk or TRIED * w.pk
   end
   local steep = STEEP / longer
   local plateau = (math.max(0, w.pk - w.lo) / (w.pk * steep)) ^ (1 / 3)

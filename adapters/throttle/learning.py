@@ -32,6 +32,8 @@ QUICK_S = 1.0
 """Refused again within this time, the level was still too high: that says nothing of the peak."""
 BEYOND = 1.1
 """Not refused at this part of the peak, it grows freely."""
+TRIED = 1.11
+"""Where a try begins: beyond that part however the two are rounded, for numbers kept as JSON lose their last digits."""
 RATE_DOUBLES_S, ROOM_DOUBLES_S = 0.5, 5.0
 """Calls at once grow slower: what they do to the latency shows a second or two later."""
 WANTED_S = 1.0
@@ -120,7 +122,7 @@ class Working:
         longer = 2.0 ** max(0, self.sure - SURE_FROM)
         if self.measured:
             hold_s = min(HOLD_MOST_S, max(HOLD_LEAST_S, HOLD_CALLS / self.peak)) * math.sqrt(longer)
-            return self.peak if passed < hold_s else BEYOND * self.peak
+            return self.peak if passed < hold_s else TRIED * self.peak
         steep = STEEP / longer
         plateau_s = math.cbrt(max(0.0, self.peak - self.low) / (self.peak * steep))
         return self.peak * (1 + steep * (passed - plateau_s) ** 3)
