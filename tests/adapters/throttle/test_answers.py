@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.throttle.base import Ask, Granted, Hints, Learn, Limit, Points, Report, Window
+from adapters.throttle.base import Ask, Hints, Learn, Limit, Points, Report, Window
 from tests.adapters.throttle.asking import Make, denied, granted, ok, take_all, throttled
 from tests.adapters.throttle.clock import Clock
 
@@ -89,29 +89,6 @@ def test_it_comes_back_to_the_limit_and_never_above(make: Make, clock: Clock) ->
     assert seen == sorted(seen)
     assert seen[0] < 50
     assert seen[-1] == 50
-
-
-@pytest.mark.parametrize("rate_per_s", [20.0 + 1.7 * n for n in range(12)])
-def test_a_rate_that_was_measured_is_tried_up_to_the_limit_however_it_is_rounded(
-    make: Make, clock: Clock, rate_per_s: float
-) -> None:
-    throttle = make(Limit(rate_per_s=rate_per_s, burst=10), clock)
-    for _ in range(2):
-        throttle.report(throttled())
-        for _ in range(40):
-            clock.pass_(0.033)
-            permit = throttle.acquire()
-            if isinstance(permit, Granted):
-                throttle.release(permit)
-    measured = throttle.status().working_per_s
-
-    for _ in range(80):
-        clock.pass_(0.1)
-        throttle.acquire()
-
-    assert measured is not None
-    assert measured < rate_per_s
-    assert throttle.status().working_per_s == rate_per_s
 
 
 def test_rising_latency_lowers_the_calls_at_once(make: Make, clock: Clock) -> None:

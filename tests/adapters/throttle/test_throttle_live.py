@@ -361,3 +361,28 @@ def test_the_last_second_of_traffic_is_seen_after_it_has_passed(private_redis: P
 
     assert (seen, later.throttled_60s, later.answered_60s) == (1, 1, 1)
     assert [(one.answered, one.throttled) for one in onlooker.samples(60)] == [(1, 1)]
+
+
+def test_a_measured_rate_is_tried_up_to_the_limit_however_redis_rounds_its_numbers(redis_url: str) -> None:
+    client, refused = connect(redis_url), Report("", 0.003, "throttled", None)
+    lanes = {80 + 7.3 * n: RedisThrottle(client, f"tried-{n}", Limit(rate_per_s=80 + 7.3 * n, burst=10)) for n in range(12)}
+    granted = dict.fromkeys(lanes, 0)
+
+    def each_has(calls: int) -> bool:
+        for rate, lane in lanes.items():
+            granted[rate] += isinstance(lane.acquire(), Granted)
+        return min(granted.values()) >= calls
+
+    def whole() -> bool:
+        each_has(0)
+        return all(lane.status().working_per_s == rate for rate, lane in lanes.items())
+
+    for lane in lanes.values():
+        lane.report(refused)
+    until(lambda: each_has(20), 10)
+    for lane in lanes.values():
+        lane.report(refused)
+    measured = [lane.status().working_per_s or 0.0 for lane in lanes.values()]
+
+    assert all(0 < rate < 80 for rate in measured)
+    until(whole, 20)
