@@ -1,5 +1,6 @@
 -- Learns how much of a limit works; breakers. The same figures and steps as learning.py and breaking.py.
-local BACK, RATE_BACK, BACK_SURE, EARLY, UNSURE = 0.7, 0.5, 0.93, 0.97, 1.0
+local BACK, RATE_BACK, BACK_SURE, EARLY = 0.7, 0.5, 0.93, 0.97
+local UNSURE, SHORT_UNSURE, SHORT_S = 1.0, 3.0, 0.5
 local STEEP, SURE_FROM, SURE_MOST = 0.04, 6, 9
 local HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
 local NEAR, QUICK_S, BEYOND, TRIED, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.11, 1.0, 600.0
@@ -62,7 +63,8 @@ local function over(w, now) return w.g - 1 - w.pk * (now - w.si) end
 
 local function measure(w, now, floor)
   local early, passed = w.l < BEYOND * w.pk, math.max(1e-3, now - w.si)
-  local least, most = (w.g - 1 - UNSURE) / passed, (w.g - 1 + UNSURE) / passed
+  local unsure = passed < SHORT_S and SHORT_UNSURE or UNSURE
+  local least, most = (w.g - 1 - unsure) / passed, (w.g - 1 + unsure) / passed
   local rate = math.min(w.l, most, math.max(least, w.pk * (early and EARLY or 1)))
   rate = math.max(floor, w.lo / 2, rate)
   local confirmed = math.abs(rate - w.pk) < NEAR * w.pk

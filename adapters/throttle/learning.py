@@ -17,8 +17,10 @@ BACK_SURE = 0.93
 """The same for calls at once where the level was about right before: the peak is known, the way back is short."""
 EARLY = 0.97
 """At most this of a measured rate is left when it is refused before it was tried to go beyond."""
-UNSURE = 1.0
-"""Calls: a target that refuses has less than one token, at both ends of what is measured."""
+UNSURE, SHORT_UNSURE, SHORT_S = 1.0, 3.0, 0.5
+"""Calls: a target that refuses has less than one token, at both ends of what is measured. In a short time what was under way
+weighs more.
+"""
 STEEP = 0.04
 """Growth around the peak: a part of it for each cubed second."""
 HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
@@ -105,7 +107,8 @@ class Working:
     def measure(self, now: float, floor: float) -> None:
         """Take what was let in from the last refusal to this one for the rate: as near to the peak as it can have been."""
         early, passed = self.level < BEYOND * self.peak, max(1e-3, now - self.since)
-        least, most = (self.given - 1.0 - UNSURE) / passed, (self.given - 1.0 + UNSURE) / passed
+        unsure = SHORT_UNSURE if passed < SHORT_S else UNSURE
+        least, most = (self.given - 1.0 - unsure) / passed, (self.given - 1.0 + unsure) / passed
         rate = min(self.level, most, max(least, self.peak * (EARLY if early else 1.0)))
         rate = max(floor, self.low / 2, rate)
         confirmed = abs(rate - self.peak) < NEAR * self.peak

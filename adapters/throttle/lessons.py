@@ -10,8 +10,8 @@ from adapters.throttle.learning import BACK, RATE_BACK, TOKENS_PAUSE, Pulse, Wor
 REFUSED = "the target refused"
 FIRST_PER_S = 5.0
 """Where a rate is learned from nothing: the level the first refusal is taken for, if less has worked so far."""
-WORKED_LEAST = 2 / 3
-"""Of a rate that was refused, at least this part is taken to have worked: answers of the last second may be few."""
+WORKED_LEAST = 0.9
+"""Of a rate refused for the first time this part is taken to have worked: answers of the last second may be few."""
 UNKNOWN_PER_S = 40.0
 """Taken for the rate where none is known and nothing has worked yet: sets the first pause only."""
 COOLDOWN_S = 0.25
@@ -93,7 +93,8 @@ def _lower_rate(account: Account, learn: Learn, pace: float) -> None:
     if known is not None and known.peak and known.over(account.now) <= max(account.terms.burst, known.peak / 4):
         known.measure(account.now, floor)
         return
-    base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, rate * WORKED_LEAST))
+    tried = known.peak if known is not None and known.peak else rate * WORKED_LEAST
+    base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, tried))
     account.rate = known or Working(base, base, account.now)
     account.rate.lower(account.now, base, RATE_BACK, floor, 0.0)
 
