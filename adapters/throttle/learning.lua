@@ -1,6 +1,6 @@
 -- Learns how much of a limit works; breakers. The same figures and steps as learning.py and breaking.py.
 local BACK, RATE_BACK, BACK_SURE, EARLY = 0.7, 0.5, 0.93, 0.97
-local UNSURE, SHORT_UNSURE, SHORT_S = 1.0, 3.0, 0.5
+local UNSURE, SHORT_UNSURE, SHORT_S, SHORT_BACK = 1.0, 3.0, 0.5, 0.8
 local STEEP, SURE_FROM, SURE_MOST = 0.04, 6, 9
 local HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
 local NEAR, QUICK_S, BEYOND, TRIED, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.11, 1.0, 600.0
@@ -61,12 +61,13 @@ end
 
 local function over(w, now) return w.g - 1 - w.pk * (now - w.si) end
 
-local function measure(w, now, floor)
+local function measure(w, now, floor, worked)
   local early, passed = w.l < BEYOND * w.pk, math.max(1e-3, now - w.si)
-  local unsure = passed < SHORT_S and SHORT_UNSURE or UNSURE
+  local unsure, back = UNSURE, 0.5
+  if passed < SHORT_S then unsure, back = SHORT_UNSURE, SHORT_BACK end
   local least, most = (w.g - 1 - unsure) / passed, (w.g - 1 + unsure) / passed
   local rate = math.min(w.l, most, math.max(least, w.pk * (early and EARLY or 1)))
-  rate = math.max(floor, w.lo / 2, rate)
+  rate = math.max(floor, w.lo * back, math.min(w.l, worked), rate)
   local confirmed = math.abs(rate - w.pk) < NEAR * w.pk
   if not (early and confirmed) then w.su = confirmed and math.min(w.su + 1, SURE_MOST) or 0 end
   begin(w, now, rate, rate, true)

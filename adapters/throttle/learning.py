@@ -19,8 +19,9 @@ EARLY = 0.97
 """At most this of a measured rate is left when it is refused before it was tried to go beyond."""
 UNSURE, SHORT_UNSURE, SHORT_S = 1.0, 3.0, 0.5
 """Calls: a target that refuses has less than one token, at both ends of what is measured. In a short time what was under way
-weighs more.
+weighs more, and little is taken for more than a part of what is lost.
 """
+SHORT_BACK = 0.8
 STEEP = 0.04
 """Growth around the peak: a part of it for each cubed second."""
 HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
@@ -104,13 +105,15 @@ class Working:
         """Calls let in since the last refusal, the one refused now left out, beyond what the peak gives in that time."""
         return self.given - 1.0 - self.peak * (now - self.since)
 
-    def measure(self, now: float, floor: float) -> None:
-        """Take what was let in from the last refusal to this one for the rate: as near to the peak as it can have been."""
+    def measure(self, now: float, floor: float, worked: float) -> None:
+        """Take what was let in from the last refusal to this one for the rate: as near to the peak as it can have been, and
+        no less than ``worked``.
+        """
         early, passed = self.level < BEYOND * self.peak, max(1e-3, now - self.since)
-        unsure = SHORT_UNSURE if passed < SHORT_S else UNSURE
+        unsure, back = (SHORT_UNSURE, SHORT_BACK) if passed < SHORT_S else (UNSURE, 0.5)
         least, most = (self.given - 1.0 - unsure) / passed, (self.given - 1.0 + unsure) / passed
         rate = min(self.level, most, max(least, self.peak * (EARLY if early else 1.0)))
-        rate = max(floor, self.low / 2, rate)
+        rate = max(floor, self.low * back, min(self.level, worked), rate)
         confirmed = abs(rate - self.peak) < NEAR * self.peak
         if not (early and confirmed):
             self.sure = min(self.sure + 1, SURE_MOST) if confirmed else 0

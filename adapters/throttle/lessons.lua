@@ -9,10 +9,12 @@ end
 
 local function lower_rate(pace)
   local rate, floor = working_rate(), math.min(learn[1], terms.rate > 0 and terms.rate or math.huge)
-  -- Far more than the peak gave was let in: it was of another time.
-  if s.r and s.r.pk > 0 and over(s.r, now) <= math.max(terms.burst, s.r.pk / 4) then return measure(s.r, now, floor) end
-  local tried = s.r and s.r.pk > 0 and s.r.pk or rate * WORKED_LEAST
-  local base = rate == math.huge and math.max(pace, FIRST_PER_S) or math.min(rate, math.max(pace, tried))
+  if s.r and s.r.pk > 0 then
+    -- Far more than the peak gave was let in: it was of another time, and the mean since then is too low.
+    local moved = over(s.r, now) > math.max(terms.burst, s.r.pk / 2)
+    return measure(s.r, now, floor, moved and pace or 0)
+  end
+  local base = rate == math.huge and math.max(pace, FIRST_PER_S) or math.min(rate, math.max(pace, rate * WORKED_LEAST))
   s.r = s.r or working(base, now)
   lower(s.r, now, base, RATE_BACK, floor, 0)
 end

@@ -89,12 +89,12 @@ def _lower_rate(account: Account, learn: Learn, pace: float) -> None:
     """To what was let in since the last refusal; where that says nothing, to a part of what has worked."""
     rate, floor = account.working_rate(), min(learn.floor_per_s, account.terms.rate or math.inf)
     known = account.rate
-    # Far more than the peak gave was let in: it was of another time.
-    if known is not None and known.peak and known.over(account.now) <= max(account.terms.burst, known.peak / 4):
-        known.measure(account.now, floor)
+    if known is not None and known.peak:
+        # Far more than the peak gave was let in: it was of another time, and the mean since then is too low.
+        moved = known.over(account.now) > max(account.terms.burst, known.peak / 2)
+        known.measure(account.now, floor, pace if moved else 0.0)
         return
-    tried = known.peak if known is not None and known.peak else rate * WORKED_LEAST
-    base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, tried))
+    base = max(pace, FIRST_PER_S) if math.isinf(rate) else min(rate, max(pace, rate * WORKED_LEAST))
     account.rate = known or Working(base, base, account.now)
     account.rate.lower(account.now, base, RATE_BACK, floor, 0.0)
 
