@@ -5,7 +5,7 @@
 -- The script is meters.lua, learning.lua, account.lua, lessons.lua and permits.lua, one after the other.
 local state_key, samples_key = KEYS[1], KEYS[2]
 local verb, terms, life, known = ARGV[1], cjson.decode(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local KEPT_MS, SAMPLES, QUEUE_S, FULL_WAIT_S, LEAVES_S = 172800000, 3600, 0.5, 0.005, 0.04
+local KEPT_MS, SAMPLES, QUEUE_S, FULL_WAIT_S = 172800000, 3600, 0.5, 0.005
 local FIRST_PER_S, WORKED_LEAST, UNKNOWN_PER_S, COOLDOWN_S, RETRY_AFTER_MOST_S = 5.0, 0.9, 40.0, 0.25, 3600.0
 local REFUSED = 'the target refused'
 local learn, breaker, points = terms.learn, terms.breaker, terms.points

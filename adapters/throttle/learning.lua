@@ -4,8 +4,8 @@ local UNSURE, SHORT_UNSURE, SHORT_S, SHORT_BACK = 1.0, 3.0, 0.5, 0.8
 local STEEP, SURE_FROM, SURE_MOST = 0.04, 6, 9
 local HOLD_CALLS, HOLD_LEAST_S, HOLD_MOST_S = 70.0, 2.0, 4.0
 local NEAR, QUICK_S, BEYOND, TRIED, WANTED_S, FORGET_S = 0.25, 1.0, 1.1, 1.11, 1.0, 600.0
-local RATE_DOUBLES_S, ROOM_DOUBLES_S = 0.5, 5.0
-local TOKENS_PAUSE, PAUSE_MOST_S = 3.0, 30.0
+local RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
+local TOKENS_PAUSE, LEAVES_S, PAUSE_MOST_S = 3.0, 0.04, 30.0
 local LATENCY_S, LATENCY_LEAST, LATENCY_SLACK_S, BEST_FADES, SLOWEST_CUT = 1.0, 5, 0.02, 1.002, 0.5
 local PROBE_WAIT_S = 0.25
 
@@ -97,7 +97,9 @@ local function pace_now(p, now)
   return p.r * math.exp(-math.max(0, now - p.at)) / (1 - math.exp(-math.max(0.05, now - p.b)))
 end
 
-local function throttle_pause(level, streak) return math.min(PAUSE_MOST_S, TOKENS_PAUSE / level * 2 ^ math.min(streak, 20)) end
+local function throttle_pause(level, streak)
+  return math.min(PAUSE_MOST_S, (LEAVES_S + TOKENS_PAUSE / level) * 2 ^ math.min(streak, 20))
+end
 
 local function fuse_wait(f, now, lease, leases)
   if f.o == 0 or lease == f.pr then return 0 end

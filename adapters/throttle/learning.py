@@ -9,6 +9,8 @@ next is what it earns. That is held, then tried: doubled every half second until
 import math
 from dataclasses import dataclass
 
+from adapters.throttle.terms import LEAVES_S
+
 BACK, RATE_BACK = 0.7, 0.5
 """What is left of a level that was refused: of calls at once, and of a rate of which nothing is known yet. Half a rate is seldom
 refused again before it was measured.
@@ -37,7 +39,7 @@ BEYOND = 1.1
 """Not refused at this part of the peak, it grows freely."""
 TRIED = 1.11
 """Where a try begins: beyond that part however the two are rounded, for numbers kept as JSON lose their last digits."""
-RATE_DOUBLES_S, ROOM_DOUBLES_S = 0.5, 5.0
+RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
 """Calls at once grow slower: what they do to the latency shows a second or two later."""
 WANTED_S = 1.0
 TOKENS_PAUSE = 3.0
@@ -184,5 +186,7 @@ class Pace:
 
 
 def throttle_pause_s(level: float, streak: int) -> float:
-    """How long to send nothing after a refusal that names no time: a few tokens' time, doubled for each repeat."""
-    return float(min(PAUSE_MOST_S, TOKENS_PAUSE / level * 2.0 ** min(streak, 20)))
+    """How long to send nothing after a refusal that names no time: until what was granted has left, and a few tokens' time; doubled
+    for each repeat.
+    """
+    return float(min(PAUSE_MOST_S, (LEAVES_S + TOKENS_PAUSE / level) * 2.0 ** min(streak, 20)))
