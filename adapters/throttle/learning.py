@@ -42,7 +42,7 @@ TRIED = 1.11
 RATE_DOUBLES_S, ROOM_DOUBLES_S = 1.0, 5.0
 """Calls at once grow slower: what they do to the latency shows a second or two later."""
 WANTED_S = 1.0
-TOKENS_PAUSE = 3.0
+TOKENS_PAUSE = 2.5
 PAUSE_MOST_S = 30.0
 FORGET_S = 600.0
 
