@@ -186,7 +186,7 @@ class Pace:
 
 
 def throttle_pause_s(level: float, streak: int) -> float:
-    """How long to send nothing after a refusal that names no time: until what was granted has left, and a few tokens' time; doubled
-    for each repeat.
+    """How long to send nothing after a refusal that names no time: until what was granted has left, and a few tokens' time;
+    doubled for each repeat.
     """
     return float(min(PAUSE_MOST_S, (LEAVES_S + TOKENS_PAUSE / level) * 2.0 ** min(streak, 20)))
