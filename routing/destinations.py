@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Literal, assert_never
+from typing import assert_never
 
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
@@ -12,19 +13,6 @@ from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 from config.fleet import Route
 from routing.verdict import Verdict
-
-Operation = Literal[
-    "order.create",
-    "order.update",
-    "order.cancel",
-    "shipment.create",
-    "shipment.update",
-    "return.create",
-    "stock.publish",
-    "reservation.create",
-    "reservation.update",
-    "reservation.release",
-]
 
 WHOLE_STATES: frozenset[Operation] = frozenset({"stock.publish"})
 """Effects that carry all there is to know: of those that wait for one document only the newest is worth sending."""

@@ -9,6 +9,7 @@ from adapters.channels.base import Parsed
 from canonical.document import DOMAIN_OF
 from canonical.failure import Failure, FailureClass
 from canonical.kinds import AnyDocument, read_document
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.returns import Return
 from canonical.shipment import Shipment
@@ -17,7 +18,7 @@ from config.fleet import Fleet
 from ledger.documents import DocumentKey, DocumentRow, NewVersion
 from ledger.events import EventEnd
 from routing.classes import class_of_document
-from routing.destinations import Operation, operation_of, targets_of
+from routing.destinations import operation_of, targets_of
 from routing.names import Class
 from routing.quiet import rests_until as rests
 from routing.verdict import digest_of, judge

@@ -2,9 +2,10 @@
 
 from typing import cast
 
-from adapters.erps.base import Erp, Operation, Posting, References
+from adapters.erps.base import Erp, Posting, References
 from adapters.http.caller import Caller
 from canonical.kinds import read_document
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.outcome import Absent, Outcome
 from ledger.deliveries import Claimed

@@ -7,8 +7,8 @@ from typing import cast
 import ledger.actions
 import ledger.deliveries
 import ledger.edits
-from adapters.erps.base import Operation
 from canonical.kinds import read_document
+from canonical.operation import Operation
 from ledger.actions import Actor
 from ledger.deliveries import NewDelivery, Ready
 from ledger.edits import Movable

@@ -2,27 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from adapters.http.caller import Caller
 from adapters.http.target import Target
 from canonical.kinds import AnyDocument
+from canonical.operation import OPERATIONS, Operation
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
-
-Operation = Literal[
-    "order.create",
-    "order.update",
-    "order.cancel",
-    "shipment.create",
-    "shipment.update",
-    "return.create",
-    "stock.publish",
-    "reservation.create",
-    "reservation.update",
-    "reservation.release",
-]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 RefKind = Literal["item", "customer", "tax", "location", "charge", "account"]
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from adapters.erps.base import Need, Operation, Posting, Undone
+from adapters.erps.base import Need, Posting, Undone
 from adapters.http.caller import Caller
 from adapters.http.target import Target
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected, Uncertain
 from canonical.stock import StockPosition
 

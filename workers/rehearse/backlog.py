@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import adapters.erps.base
+from canonical.operation import Operation
 from config.fleet import Fleet
 from ledger.measured import Standing, Unread
 from routing import names
-from routing.destinations import Operation
 from workers.rehearse.scaling import Work
 from workers.rehearse.service import Service
 

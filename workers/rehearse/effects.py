@@ -8,6 +8,7 @@ from decimal import Decimal
 from adapters.erps.base import Erp, batch_of
 from canonical.document import DOMAIN_OF
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.order import Order, OrderLine
 from canonical.reservation import Reservation, ReservationLine
 from canonical.returns import Return
@@ -16,7 +17,7 @@ from canonical.stock import StockPosition
 from config.fleet import Fleet
 from routing import names
 from routing.classes import class_of_document, class_of_event, class_of_method
-from routing.destinations import Operation, operation_of, targets_of
+from routing.destinations import operation_of, targets_of
 from routing.names import Class
 from routing.quiet import rests_until
 from tasks.in_force import Rules

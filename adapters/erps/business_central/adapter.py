@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.base import Account, Erp, Need, Posting, Undone
 from adapters.erps.business_central.needs import needs_of
 from adapters.erps.business_central.options import BusinessCentralOptions, options_of
 from adapters.erps.business_central.orders import Orders
@@ -14,6 +14,7 @@ from adapters.http.caller import Caller
 from adapters.http.target import Target, rooted
 from adapters.wire.entra import Application, login_of
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.outcome import Finding, Outcome
 
 _ROOT = "/api/v2.0"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.base import Account, Erp, Need, Posting, Undone
 from adapters.erps.dataverse.options import DataverseOptions, options_of
 from adapters.erps.dataverse.orders import Orders
 from adapters.erps.dataverse.sales import needs_of
@@ -11,6 +11,7 @@ from adapters.http.caller import Caller
 from adapters.http.target import Target, rooted
 from adapters.wire.entra import Application, login_of
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.outcome import Absent, Finding, Outcome, Rejected
 

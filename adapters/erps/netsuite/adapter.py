@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.base import Account, Erp, Need, Posting, Undone
 from adapters.erps.frame import Desks
 from adapters.erps.netsuite.auth import BearerLogin, Login
 from adapters.erps.netsuite.bulk import MOST_AT_ONCE, BulkOrders
@@ -17,6 +17,7 @@ from adapters.erps.netsuite.wire import Wire
 from adapters.http.caller import Caller
 from adapters.http.target import Target, rooted
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.outcome import Finding, Outcome
 from config.nearest import ConfigError
 

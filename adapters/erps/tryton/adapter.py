@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting, Undone
+from adapters.erps.base import Account, Erp, Need, Posting, Undone
 from adapters.erps.frame import not_taken
 from adapters.erps.tryton.batch import Pace, make_sales
 from adapters.erps.tryton.cancels import CancelChain
@@ -19,6 +19,7 @@ from adapters.erps.tryton.shipments import ShipmentChain
 from adapters.http.caller import Caller
 from canonical.keys import fit
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.outcome import AlreadyDone, Finding, Outcome, Rejected
 from canonical.returns import Return

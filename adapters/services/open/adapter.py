@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from adapters.erps.base import Account, Erp, Need, Operation, Posting
+from adapters.erps.base import Account, Erp, Need, Posting
 from adapters.erps.options import read_options, text
 from adapters.http.caller import Caller
 from adapters.http.target import Target, is_near
@@ -16,6 +16,7 @@ from adapters.services.open.answers import outcome_of
 from adapters.services.open.envelope import body_of, id_of
 from adapters.wire.standard_webhooks import secret_bytes, signed_headers
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.outcome import Absent, Finding, Outcome
 from config.nearest import ConfigError
 

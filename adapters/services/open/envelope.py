@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from adapters.erps.base import OPERATIONS, Operation, Posting
+from adapters.erps.base import Posting
 from canonical.keys import fit
 from canonical.kinds import AnyDocument
+from canonical.operation import OPERATIONS, Operation
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return

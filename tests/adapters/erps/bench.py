@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from adapters.erps.base import Erp, Operation, Undone
+from adapters.erps.base import Erp, Undone
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.outcome import Finding, Outcome
 from canonical.returns import Return

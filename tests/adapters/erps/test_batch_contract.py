@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.erps.base import OPERATIONS, BatchErp, Undone, batch_of
+from adapters.erps.base import BatchErp, Undone, batch_of
 from adapters.erps.memory import MemoryBatchErp, MemoryErp
+from canonical.operation import OPERATIONS
 from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Outcome, Uncertain
 from tests.adapters.erps.bench import Bench

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from adapters.erps.base import Operation
+from canonical.operation import Operation
 from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Rejected, Uncertain
 from tests.adapters.erps.bench import Bench, Document

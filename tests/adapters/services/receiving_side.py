@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.erps.base import Account, Operation, Posting, References
+from adapters.erps.base import Account, Posting, References
 from adapters.http.caller import Caller
 from adapters.http.client import Client
 from adapters.services.open.adapter import build_open
 from adapters.throttle.base import Ask, Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.kinds import AnyDocument
+from canonical.operation import Operation
 from canonical.outcome import Finding, Outcome
 from tests.live import wait_until
 from workers.local.service import free_port

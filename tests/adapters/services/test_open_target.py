@@ -9,12 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from adapters.channels.base import Parsed
-from adapters.erps.base import OPERATIONS, Account, Operation
+from adapters.erps.base import Account
 from adapters.http.answers import Answer, Lost, NotSent
 from adapters.services.open.adapter import build_open
 from adapters.services.open.answers import outcome_of
 from adapters.services.open.envelope import body_of, id_of, open_target_schema
 from canonical.kinds import AnyDocument
+from canonical.operation import OPERATIONS, Operation
 from canonical.outcome import Absent, AlreadyDone, Done, Outcome, Rejected, Throttled, Unavailable, Uncertain
 from config.nearest import ConfigError
 from tests.adapters.channels.requests import ROOT, parse

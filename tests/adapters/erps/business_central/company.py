@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from adapters.erps.base import Account, Operation, References
+from adapters.erps.base import Account, References
 from adapters.erps.business_central.adapter import build_business_central
 from adapters.erps.business_central.keys import order_key, return_key
 from adapters.http.client import Client
+from canonical.operation import Operation
 from canonical.shipment import Shipment
 from tests.adapters.erps.bench import Document
 from tests.adapters.erps.netsuite.account import TOKEN, NetSuiteBench, RunningSandbox

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from adapters.erps.base import Account, Operation, References
+from adapters.erps.base import Account, References
 from adapters.erps.dataverse.adapter import build_dataverse
 from adapters.erps.dataverse.sales import order_key
 from adapters.http.client import Client
+from canonical.operation import Operation
 from tests.adapters.erps.bench import Document
 from tests.adapters.erps.business_central.company import running_service
 from tests.adapters.erps.netsuite.account import NetSuiteBench, RunningSandbox

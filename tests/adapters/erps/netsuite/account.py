@@ -14,13 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from adapters.erps.base import Account, BatchErp, Operation, Posting, References, Undone
+from adapters.erps.base import Account, BatchErp, Posting, References, Undone
 from adapters.erps.netsuite.adapter import build_netsuite
 from adapters.erps.netsuite.keys import authorization_key, credit_key, fulfilment_key, order_key, receipt_key
 from adapters.http.caller import Caller
 from adapters.http.client import Client
 from adapters.throttle.base import Ask, Granted, Limit
 from adapters.throttle.local import LocalThrottle
+from canonical.operation import Operation
 from canonical.order import Charge, Order, OrderLine, Tax
 from canonical.outcome import Finding, Outcome
 from canonical.party import Address, Party

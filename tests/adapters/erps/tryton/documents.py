@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from adapters.erps.base import Operation, Posting, References, RefKind
+from adapters.erps.base import Posting, References, RefKind
 from adapters.erps.tryton.adapter import KEY_LENGTH
 from canonical.keys import fit
+from canonical.operation import Operation
 from canonical.order import Charge, Order, OrderLine, Tax
 from canonical.returns import Return, ReturnLine
 from canonical.shipment import Shipment, ShipmentLine
