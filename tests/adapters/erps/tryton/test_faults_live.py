@@ -1,6 +1,7 @@
 """What the real Tryton and the real proxy in front of it answer when they cannot or will not, and the outcome it means."""
 
 import dataclasses
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,15 +47,15 @@ def test_a_gateway_timeout_is_uncertain_and_an_early_look_up_may_still_find_noth
     holder = tryton.psql(lock)
     wait_until(lambda: tryton.sql(f"select 1 {locked}"))
 
-    outcome = behind.post(posting)
-    early = behind.find(posting)
+    outcome = once_let_in(lambda: behind.post(posting))
+    early = once_let_in(lambda: behind.find(posting))
     tryton.sql(f"select pg_terminate_backend(pid) {locked}")
     holder.wait(60)
 
     assert isinstance(outcome, Uncertain)
     assert early == Absent()
-    wait_until(lambda: bool(desk.sales()), 10, "the sale of the request that timed out")
-    assert isinstance(behind.post(posting), Done | Throttled)
+    wait_until(lambda: bool(desk.sales()), 60, "the sale of the request that timed out")
+    assert isinstance(once_let_in(lambda: behind.post(posting)), Done)
     assert len(desk.sales()) == 1
 
 
@@ -99,7 +100,19 @@ def test_an_answer_that_comes_too_late_is_uncertain_and_found_afterwards(tryton:
 
     assert isinstance(erp.post(posting), Uncertain)
 
-    assert isinstance(wait_until(lambda: _found(erp, desk), 10), AlreadyDone)
+    assert isinstance(wait_until(lambda: _found(erp, desk), 30), AlreadyDone)
+
+
+def once_let_in[T](attempt: Callable[[], T], most_s: float = 60.0) -> T:
+    """What comes of it when the proxy lets it in: its allowance may still be spent from the test before."""
+    outcomes: list[T] = []
+
+    def let_in() -> bool:
+        outcomes.append(attempt())
+        return not isinstance(outcomes[-1], Throttled)
+
+    wait_until(let_in, most_s, "a request that the proxy lets in")
+    return outcomes[-1]
 
 
 def _found(erp: Line, desk: Desk) -> AlreadyDone | None:
