@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +13,8 @@ from tests.adapters.erps.tryton.documents import Desk
 from tests.live import wait_until
 from tests.proxy import Proxy
 from tests.tryton_erp import TrytonErp
+
+Answer = TypeVar("Answer")
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("tryton"), pytest.mark.timeout(600)]
 
@@ -103,9 +106,9 @@ def test_an_answer_that_comes_too_late_is_uncertain_and_found_afterwards(tryton:
     assert isinstance(wait_until(lambda: _found(erp, desk), 30), AlreadyDone)
 
 
-def once_let_in[T](attempt: Callable[[], T], most_s: float = 60.0) -> T:
+def once_let_in(attempt: Callable[[], Answer], most_s: float = 60.0) -> Answer:
     """What comes of it when the proxy lets it in: its allowance may still be spent from the test before."""
-    outcomes: list[T] = []
+    outcomes: list[Answer] = []
 
     def let_in() -> bool:
         outcomes.append(attempt())
