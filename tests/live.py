@@ -30,7 +30,7 @@ LOOK_S = 0.02
 FIRST_DATABASE, DATABASES = 1, 1023
 
 
-def wait_until(condition: Callable[[], T], deadline_s: float = 10, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T], deadline_s: float = 30, what: str = "the condition") -> T:
     """Return the condition's first true value; AssertionError with its last value after ``deadline_s``."""
     end = time.monotonic() + deadline_s
     while not (value := condition()):

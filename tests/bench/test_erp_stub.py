@@ -38,7 +38,7 @@ def test_a_posting_is_accepted_logged_and_found(erp: ErpProcess) -> None:
     assert put(erp, "A1") == 204
     assert put(erp, "A1", "GET") == 200
     assert put(erp, "B2", "GET") == 404
-    assert erp.wait_for({"A1"}, within_s=5)
+    assert erp.wait_for({"A1"}, within_s=30)
     assert [(one.status, one.key) for one in erp.postings()] == [(200, "A1")]
 
 
@@ -48,7 +48,7 @@ def test_the_key_of_a_plain_post_is_its_external_id(erp: ErpProcess) -> None:
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.headers["Location"] == f"{RECORD}/1"
 
-    assert erp.wait_for({"C3"}, within_s=5)
+    assert erp.wait_for({"C3"}, within_s=30)
 
 
 def test_a_doubled_posting_is_told_and_so_is_a_lost_one(erp: ErpProcess) -> None:
@@ -56,7 +56,7 @@ def test_a_doubled_posting_is_told_and_so_is_a_lost_one(erp: ErpProcess) -> None
     put(erp, "A1")
 
     put(erp, "C3")
-    assert erp.wait_for({"C3"}, within_s=5)
+    assert erp.wait_for({"C3"}, within_s=30)
     assert erp.verdict({"A1", "B2"}) == "1 lost, 1 doubled of 2"
     assert not erp.wait_for({"B2"}, within_s=0.05)
 
@@ -79,7 +79,7 @@ def test_the_log_tells_the_limits_and_the_moment_a_call_was_let_in(tmp_path: Pat
         put(erp, "A1", "GET")
         erp.limit(half)
         put(erp, "B2")
-        assert erp.wait_for({"B2"}, within_s=5)
+        assert erp.wait_for({"B2"}, within_s=30)
     finally:
         erp.stop()
 
@@ -103,7 +103,7 @@ def test_no_more_is_let_in_than_the_log_says_was_allowed(erp: ErpProcess) -> Non
 
 def test_an_order_that_is_still_with_its_system_is_not_lost(erp: ErpProcess) -> None:
     put(erp, "A1")
-    assert erp.wait_for({"A1"}, within_s=5)
+    assert erp.wait_for({"A1"}, within_s=30)
 
     assert erp.verdict({"A1", "B2"}, left={"B2"}) == ""
     assert erp.verdict({"A1", "B2"}) == "1 lost, 0 doubled of 2"

@@ -119,7 +119,7 @@ class TestFleet:
 def let_workers_hear() -> None:
     """Until the moment by which every worker goes by what was just said: two seconds are promised."""
     heard_at = time.monotonic() + 2
-    wait_until(lambda: time.monotonic() > heard_at, 3, "the two seconds within which workers act")
+    wait_until(lambda: time.monotonic() > heard_at, 30, "the two seconds within which workers act")
 
 
 def children_of(pid: int) -> list[int]:

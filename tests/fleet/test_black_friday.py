@@ -201,4 +201,4 @@ def _flood(rabbit: Rabbit, count: int) -> None:
 def _wait_s(seconds: float) -> None:
     """Let the day go on."""
     until = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > until, seconds + 5)
+    wait_until(lambda: time.monotonic() > until, seconds + 60)

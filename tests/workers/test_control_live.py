@@ -108,7 +108,7 @@ def test_a_cancelled_consumer_hands_its_messages_back_at_once_and_the_list_of_qu
     before = {one["name"] for one in field.ask("active_queues", worker)}
 
     answer = field.ask("cancel_consumer", worker, queue=queue)
-    wait_until(lambda: field.depth(queue) == 5, 5, "handed back")
+    wait_until(lambda: field.depth(queue) == 5, 30, "handed back")
     names = {one["name"] for one in field.ask("active_queues", worker)}
     field.ask("add_consumer", worker, queue=queue)
     ran = worker.wait_ran(6)
@@ -162,4 +162,4 @@ def test_the_end_is_bounded_by_what_the_worker_was_told(workers: Workers, pool: 
     worker.process.terminate()
 
     worker.process.wait(20)
-    wait_until(lambda: field.depth(queue) == 1, 5, "the message is back")
+    wait_until(lambda: field.depth(queue) == 1, 30, "the message is back")

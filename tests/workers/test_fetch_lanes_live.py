@@ -34,7 +34,7 @@ def test_an_express_order_is_the_next_one_behind_what_is_in_flight(workers: Work
     for row in range(EXPRESS, EXPRESS + 8):
         sent_at = time.time()
         field.send(f"{ORDERS}.high", [row])
-        ran = wait_until(lambda: [one for one in worker.ran if one.row == row], 10, "express run")  # noqa: B023
+        ran = wait_until(lambda: [one for one in worker.ran if one.row == row], 30, "express run")  # noqa: B023
         between = [one for one in worker.ran if sent_at < one.at < ran[0].at]
         waits.append(len(between))
 
@@ -68,7 +68,7 @@ def test_the_share_of_a_domain_without_work_is_lent(workers: Workers) -> None:
     worker = workers.start(limits={TARGET: {"rate_per_s": 100, "burst": 1}})
     ran = worker.wait_ran(100)
 
-    assert ran[-1].at - ran[0].at < 3
+    assert ran[-1].at - ran[0].at < 10
 
 
 def test_a_row_older_than_its_age_limit_has_every_second_turn(workers: Workers) -> None:
@@ -90,7 +90,7 @@ def test_a_gate_closes_lets_one_through_and_opens(workers: Workers) -> None:
     field.send("returns.normal", [7001])
     worker = workers.start(families=[LANE, "returns"], concurrency=8, service_s=0.05)
     assert [one.row for one in worker.wait_ran(1)] == [7001]
-    wait_until(lambda: field.unacked(f"{ORDERS}.normal") == 0, 10, "a long closed lane holds nothing")
+    wait_until(lambda: field.unacked(f"{ORDERS}.normal") == 0, 30, "a long closed lane holds nothing")
 
     workers.plan(gates={LANE: {"most_at_once": 1}})
     canary = [one.at for one in worker.wait_ran(11)[1:11]]

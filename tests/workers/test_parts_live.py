@@ -75,7 +75,7 @@ def test_a_partly_run_message_goes_back_when_its_running_parts_have_ended(worker
 
     assert worker.process.wait(20) == 0
     assert {one.row for one in worker.ran} == {3_001_500}
-    wait_until(lambda: field.depth(QUEUE) == 1, 5, "handed back")
+    wait_until(lambda: field.depth(QUEUE) == 1, 30, "handed back")
     again = workers.start(concurrency=4)
     wait_until(lambda: {one.row for one in again.ran} >= set(range(1, 50)), 30, "every row run")
     _nothing_left(field)

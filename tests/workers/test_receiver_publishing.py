@@ -134,7 +134,7 @@ def test_a_broker_that_never_answers_delays_no_accept_and_no_end(sqlite_url: str
     with silent_broker() as url, receiver(sqlite_url, url) as running:
         began = time.monotonic()
         assert running.post(BODY, "e").status == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
         running.process.terminate()
         assert running.process.wait(15) == 0

@@ -47,7 +47,7 @@ def test_a_fault_on_a_write_is_named_and_the_next_attempt_leaves_one_record(
 
     assert type(outcome) is expected, outcome
     if fault["kind"] == "late_commit":
-        wait_until(lambda: bench.effects(order) == 1, 5, "the late commit")
+        wait_until(lambda: bench.effects(order) == 1, 30, "the late commit")
     finding = bench.find("order.create", order)
     if isinstance(finding, Absent):
         assert isinstance(bench.post("order.create", order), Done)
@@ -168,4 +168,4 @@ def test_a_target_that_is_not_there_is_unavailable(netsuite_bench: NetSuiteBench
 
     assert isinstance(outcome, Unavailable)
     assert isinstance(finding, Unavailable)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
