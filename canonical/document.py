@@ -4,7 +4,7 @@ from typing import Literal
 
 from canonical.model import Frozen, Key, Moment
 
-Kind = Literal["order", "shipment", "return", "stock", "reservation"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone"]
 Domain = Literal["orders", "shipments", "returns", "stock"]
 
 DOMAIN_OF: dict[Kind, Domain] = {
@@ -13,7 +13,11 @@ DOMAIN_OF: dict[Kind, Domain] = {
     "return": "returns",
     "stock": "stock",
     "reservation": "stock",
+    "milestone": "shipments",
 }
+
+WITNESSES: frozenset[Kind] = frozenset({"milestone"})
+"""Kinds that are told to be compared with what is known: they are kept like all others and posted nowhere."""
 
 
 class Document(Frozen):

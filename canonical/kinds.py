@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from canonical.milestone import Milestone
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
-AnyDocument = Order | Shipment | Return | StockPosition | Reservation
+AnyDocument = Order | Shipment | Return | StockPosition | Reservation | Milestone
 
 _ADAPTER: TypeAdapter[AnyDocument] = TypeAdapter(Annotated[AnyDocument, Field(discriminator="kind")])
 

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from typing import assert_never
 
 from canonical.kinds import AnyDocument
+from canonical.milestone import Milestone
 from canonical.operation import Operation
 from canonical.order import Order
 from canonical.reservation import Reservation
@@ -48,6 +49,8 @@ def operation_of(document: AnyDocument, verdict: Verdict, known_status: str) -> 
             return "stock.publish"
         case Reservation():
             return _reservation_operation(document, first, known_status)
+        case Milestone():
+            return None
         case _:
             assert_never(document)
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import cast
 
 from adapters.channels.base import Parsed
-from canonical.document import DOMAIN_OF
+from canonical.document import DOMAIN_OF, WITNESSES
 from canonical.failure import Failure, FailureClass
 from canonical.kinds import AnyDocument, read_document
+from canonical.milestone import Milestone
 from canonical.operation import Operation
 from canonical.order import Order
 from canonical.returns import Return
@@ -42,7 +43,11 @@ class Draft:
 
 
 def order_key_of(document: AnyDocument) -> DocumentKey:
-    """Key of the order a document belongs to: what it is written under. A stock position belongs to none but itself."""
+    """Key of the order a document belongs to: what it is written under. A stock position belongs to none but itself, and a
+    witness holds up nobody: it is written under itself.
+    """
+    if document.kind in WITNESSES:
+        return DocumentKey(document.kind, document.source, document.key)
     kind = document.kind if isinstance(document, StockPosition) else "order"
     return DocumentKey(kind, document.source, document.order)
 
@@ -119,7 +124,7 @@ class Plan:
         version = head.version + 1
         # The new version brings its own moment; an earlier one of the same bundle must not be written over it.
         self.touched.pop(head.id, None)
-        status = "told" if isinstance(document, Return | StockPosition) else document.status
+        status = "told" if isinstance(document, Return | StockPosition | Milestone) else document.status
         if head.version == 0 and isinstance(document, Order):
             self.first_told.append(head.key)
         if isinstance(document, Order):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from canonical.milestone import Milestone
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
@@ -95,3 +96,17 @@ def a_reservation(
         "lines": [{"sku": "SKU-0001", "quantity": 1, "location": "berlin"}],
     }
     return Reservation.model_validate(whole | more)
+
+
+def a_milestone(
+    step: str = "delivered",
+    *,
+    key: str | None = None,
+    order_key: str = "1001",
+    told_at: float = 0,
+    source: str = "shopify",
+    **more: Any,
+) -> Milestone:
+    """A step that was taken with an order at the moment it was told."""
+    whole = {"source": source, "key": key or f"{order_key}-{step}", "order_key": order_key, "as_of": at(told_at), "step": step}
+    return Milestone.model_validate(whole | {"at": at(told_at)} | more)

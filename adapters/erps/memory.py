@@ -11,7 +11,11 @@ from adapters.http.caller import Caller
 from adapters.http.target import Target
 from canonical.kinds import AnyDocument
 from canonical.operation import Operation
+from canonical.order import Order
 from canonical.outcome import Absent, AlreadyDone, Done, Finding, Outcome, Rejected, Uncertain
+from canonical.reservation import Reservation
+from canonical.returns import Return
+from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
 Lost = Literal["lost before", "lost after"]
@@ -56,8 +60,7 @@ class MemoryErp:
 
     def needs(self, document: AnyDocument) -> tuple[Need, ...]:
         """An item of each SKU it names."""
-        named = (document.sku,) if isinstance(document, StockPosition) else (line.sku for line in document.lines)
-        skus: Iterable[str] = dict.fromkeys(named) if self.items else ()
+        skus: Iterable[str] = dict.fromkeys(_named(document)) if self.items else ()
         return tuple(Need("item", sku) for sku in skus)
 
     def calls(self, operation: Operation) -> int:
@@ -147,3 +150,13 @@ class MemoryBatchErp(MemoryErp):
 def _effect(posting: Posting) -> Effect:
     document = posting.document
     return Effect(posting.operation, f"{document.kind}/{document.source}/{document.key}", posting.version)
+
+
+def _named(document: AnyDocument) -> Iterable[str]:
+    match document:
+        case StockPosition():
+            return (document.sku,)
+        case Order() | Shipment() | Return() | Reservation():
+            return (line.sku for line in document.lines)
+        case _:
+            return ()  # a witness goes to no target

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from canonical.document import Domain
 from canonical.kinds import AnyDocument
+from canonical.milestone import Milestone
 from canonical.model import Moment
 from canonical.order import Order
 from canonical.reservation import Reservation
@@ -13,7 +14,9 @@ from canonical.returns import Return
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
-Type = Literal["order.upserted", "shipment.upserted", "return.upserted", "stock.upserted", "reservation.upserted"]
+Type = Literal[
+    "order.upserted", "shipment.upserted", "return.upserted", "stock.upserted", "reservation.upserted", "milestone.reached"
+]
 
 DOMAINS: dict[str, Domain] = {
     "order.upserted": "orders",
@@ -21,6 +24,7 @@ DOMAINS: dict[str, Domain] = {
     "return.upserted": "returns",
     "stock.upserted": "stock",
     "reservation.upserted": "stock",
+    "milestone.reached": "shipments",
 }
 MODELS: dict[str, type[AnyDocument]] = {
     "order.upserted": Order,
@@ -28,6 +32,7 @@ MODELS: dict[str, type[AnyDocument]] = {
     "return.upserted": Return,
     "stock.upserted": StockPosition,
     "reservation.upserted": Reservation,
+    "milestone.reached": Milestone,
 }
 _NUMBER: JsonValue = {"type": "number", "minimum": 0.0}
 _AMOUNT: dict[str, JsonValue] = {
