@@ -16,9 +16,6 @@ DOMAIN_OF: dict[Kind, Domain] = {
     "milestone": "shipments",
 }
 
-WITNESSES: frozenset[Kind] = frozenset({"milestone"})
-"""Kinds that are told to be compared with what is known: they are kept like all others and posted nowhere."""
-
 
 class Document(Frozen):
     """Common head of the canonical documents.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from canonical.document import Document
 from canonical.model import Key, Moment
@@ -21,16 +21,20 @@ Step = Literal[
 ]
 """``warehouse_confirmed``: the warehouse has taken the work on; ``refund_issued``: the customer has got the money."""
 
+RETURN_STEPS: tuple[Step, ...] = ("return_requested", "return_received", "return_inspected", "refund_issued")
+
 
 class Milestone(Document):
     """A witness: kept and compared, posted nowhere. It may come before its order, or without one that is known.
 
-    ``at`` is when the step was taken; ``as_of`` when the sender said so last, for a moment may be corrected. ``shipment_key`` and
-    ``return_key`` name what the step was taken with, where it is less than the whole order.
+    ``at`` is when the step was taken; ``as_of`` when the sender said so last, for a moment may be corrected. A warehouse or a
+    carrier that is a source of its own names the source of the order in ``order_source``. ``shipment_key`` and ``return_key``
+    name what the step was taken with; a step of a return needs its return: the key of the return as it is told to be posted.
     """
 
     kind: Literal["milestone"] = "milestone"
     order_key: Key
+    order_source: Key | None = Field(default=None, description="the source that told the order, if it is another one")
     shipment_key: Key | None = None
     return_key: Key | None = None
     step: Step
@@ -43,5 +47,16 @@ class Milestone(Document):
         return self.order_key
 
     @property
+    def of_source(self) -> str:
+        """The source that told the order."""
+        return self.order_source or self.source
+
+    @property
     def number(self) -> None:
         """People look it up by its order: it has no number of its own."""
+
+    @model_validator(mode="after")
+    def _return_is_named(self) -> "Milestone":
+        if self.step in RETURN_STEPS and self.return_key is None:
+            raise ValueError(f"the step {self.step} needs the return_key of the return it was taken with")
+        return self

@@ -31,6 +31,10 @@ class Source(Part):
     read_time_s: float = Field(default=10.0, gt=0, le=300)
     cls: Class = Field(default="normal", alias="class")
     topic_classes: dict[str, Class] = {}
+    witness_for: tuple[Name, ...] = Field(default=(), description="other sources of whose orders it may tell milestones")
+    confirms_within_s: float | None = Field(
+        default=None, gt=0, le=2_592_000, description="a warehouse confirms every order of it, this long after the ERP took it"
+    )
 
 
 class Target(Part):
@@ -153,6 +157,7 @@ class Fleet(Part):
             if route.target not in self.targets:
                 raise ValueError(f"routes: target {route.target!r} is not configured; {hint(route.target, self.targets)}")
         self._stock_is_served()
+        self._witnesses_know_their_sources()
         for pool_name, pool in self.pools.items():
             for family in pool.families:
                 if family not in self.families:
@@ -161,6 +166,12 @@ class Fleet(Part):
             if family not in self.families:
                 raise ValueError(f"weights: family {family!r} does not exist; {hint(family, self.families)}")
         return self
+
+    def _witnesses_know_their_sources(self) -> None:
+        for name, source in self.sources.items():
+            for other in source.witness_for:
+                if other not in self.sources:
+                    raise ValueError(f"sources.{name}: witness_for {other!r} is not configured; {hint(other, self.sources)}")
 
     def _stock_is_served(self) -> None:
         served = {family for pool in self.pools.values() for family in pool.families}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from adapters.channels.base import Parsed
-from canonical.document import DOMAIN_OF, WITNESSES
+from canonical.document import DOMAIN_OF, Kind
 from canonical.failure import Failure, FailureClass
 from canonical.kinds import AnyDocument, read_document
 from canonical.milestone import Milestone
@@ -24,6 +24,8 @@ from routing.names import Class
 from routing.quiet import rests_until as rests
 from routing.verdict import digest_of, judge
 from tasks.in_force import Rules, where_it_is
+
+_OF_ORDERS: frozenset[Kind] = frozenset({"order", "shipment", "return", "reservation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,10 @@ class Draft:
 
 
 def order_key_of(document: AnyDocument) -> DocumentKey:
-    """Key of the order a document belongs to: what it is written under. A stock position belongs to none but itself, and a
-    witness holds up nobody: it is written under itself.
-    """
-    if document.kind in WITNESSES:
-        return DocumentKey(document.kind, document.source, document.key)
-    kind = document.kind if isinstance(document, StockPosition) else "order"
+    """Key of the order a document belongs to: what it is written under. What belongs to none is written under itself."""
+    if isinstance(document, Milestone):
+        return DocumentKey("order", document.of_source, document.order)
+    kind = "order" if document.kind in _OF_ORDERS else document.kind
     return DocumentKey(kind, document.source, document.order)
 
 
@@ -67,6 +67,8 @@ class Plan:
     touched: dict[int, datetime] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
     first_told: list[DocumentKey] = field(default_factory=list)
+    taken: list[tuple[DocumentRow, AnyDocument]] = field(default_factory=list)
+    """Documents that were not stale, each with its head as it was before."""
     _orders: dict[DocumentKey, Order] = field(default_factory=dict)
     _placed_here: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _moved: dict[int, Class] = field(default_factory=dict)
@@ -80,6 +82,9 @@ class Plan:
         early = self._early(parsed)
         if early is not None:
             return EventEnd(event_id, "waiting", waits_for=str(early))
+        alien = self._alien(parsed)
+        if alien is not None:
+            return EventEnd(event_id, "parked", failure=alien)
         ends = [self._take(event_id, cast("Class", told_class), document) for document in parsed.documents]
         failure = next((end for end in ends if isinstance(end, Failure)), None)
         if failure is not None:
@@ -97,6 +102,21 @@ class Plan:
                 return key
         return None
 
+    def _alien(self, parsed: Parsed) -> Failure | None:
+        """Why a document may not speak of that order: a sender tells of another's orders only where the fleet file says so."""
+        for document in parsed.documents:
+            if not isinstance(document, Milestone) or document.of_source == document.source:
+                continue
+            teller = self.fleet.sources.get(document.source)
+            if teller is None or document.of_source not in teller.witness_for:
+                return Failure(
+                    FailureClass.REJECTED,
+                    "milestone.alien",
+                    f"{document.source} may not tell milestones of orders of {document.of_source!r}",
+                    f"add it to witness_for of sources.{document.source} in fleet.toml, then retry",
+                )
+        return None
+
     def _take(self, event_id: int, told_class: Class, document: AnyDocument) -> str | Failure:
         key = DocumentKey(document.kind, document.source, document.key)
         head = self.heads[key]
@@ -105,6 +125,7 @@ class Plan:
         verdict = judge(head.version, head.as_of, head.digest, document.as_of, digest)
         if verdict == "stale":
             return "stale"
+        self.taken.append((head, document))
         if verdict == "same":
             self.touched[head.id] = document.as_of
             self.heads[key] = replace(head, as_of=document.as_of)
@@ -137,7 +158,7 @@ class Plan:
     ) -> None:
         if operation is None:
             return
-        order = self._order_of(document)
+        order = self.order_of(document)
         ruled = class_of_document(self.rules.classes, document, order, told_class, self.at)
         cls = self._moved.get(event_id, ruled)
         for target in self._targets(document, order):
@@ -155,7 +176,8 @@ class Plan:
             self._placed_here[entity_of(document)] = targets
         return targets
 
-    def _order_of(self, document: AnyDocument) -> Order | None:
+    def order_of(self, document: AnyDocument) -> Order | None:
+        """The order that a document belongs to, as it was told last; None while it is not known."""
         if isinstance(document, Order):
             return document
         key = order_key_of(document)

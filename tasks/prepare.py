@@ -25,6 +25,7 @@ from tasks.context import Context
 from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of
 from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries, letters_for_events
+from tasks.journeys import note_journeys
 from telemetry.bus import emit
 from telemetry.events import Name
 
@@ -101,6 +102,7 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
     plan = decided.plan
     ledger.documents.write(session, plan.versions, now)
     ledger.documents.touch(session, list(plan.touched.items()))
+    note_journeys(session, plan)
     wishes = [_wish(context, draft) for draft in plan.drafts]
     found = look_up(session, wishes)
     new = [

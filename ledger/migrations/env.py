@@ -3,7 +3,7 @@
 from alembic import context
 
 # their tables are part of the shape
-from ledger import desk_schema, move_schema, peak_schema, runbook_schema, watch_schema  # noqa: F401
+from ledger import desk_schema, journey_schema, move_schema, peak_schema, runbook_schema, watch_schema  # noqa: F401
 from ledger.schema import metadata
 
 connection = context.config.attributes["connection"]
