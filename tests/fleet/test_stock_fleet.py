@@ -45,6 +45,7 @@ class Teller:
     """A merchandising system that tells stock to the open channel, each event twice."""
 
     def __init__(self, fleet: TestFleet) -> None:
+        self._fleet = fleet
         self._url = f"{fleet.running.urls['receiver']}/in/open"
         self._key = secret_bytes((fleet.running.folder / "secrets" / "OPEN").read_text())
         self._sent = 0
@@ -61,6 +62,11 @@ class Teller:
 
     def position(self, sku: str, available: int, as_of: datetime) -> None:
         self.tell("stock", as_of, sku=sku, location="berlin", available=available)
+
+    def all_is_read(self) -> None:
+        """Wait until every event was prepared."""
+        unread = "select count(*) from events where state not in ('done', 'stale')"
+        wait_until(lambda: self._fleet.rows(unread) == [(0,)], 60)
 
 
 def control(fleet: TestFleet, method: str, path: str, body: object = None) -> None:
@@ -112,8 +118,10 @@ def test_stock_is_published_once_and_the_newest_last_whatever_is_repeated_lost_o
 
     teller.position("B", 5, NEW)
     teller.position("A", 7, NEWEST)
+    # Two processes read what is told: the older count is sent when the newer one is known.
+    teller.all_is_read()
     teller.position("A", 8, NEW)
-    wait_until(lambda: fleet.rows("select count(*) from events where state not in ('done', 'stale')") == [(0,)], 60)
+    teller.all_is_read()
     control(fleet, "DELETE", "faults")
     control(fleet, "POST", "faults", {"kind": "lost_answer", "operation": "stock.publish", "next": 1})
     fleet.wait_for_states({"done": 4})
