@@ -12,13 +12,14 @@ from ledger.schema import actions
 from ledger.session import Session
 from ledger.views import AttemptView, DeliveryView, EventView, Story, tell_story
 
-What = Literal["told", "deed", "read", "written", "decided", "tried", "parked", "done", "ended"]
+What = Literal["step", "told", "deed", "read", "written", "decided", "tried", "parked", "done", "ended"]
 Tone = Literal["plain", "good", "warn", "bad"]
 MOST_DEEDS = 500
 
 _RANK: dict[What, int] = {what: rank for rank, what in enumerate(get_args(What))}
 """What comes first of that which one transaction wrote."""
 
+_STEP_TONES: dict[str, Tone] = {"delivered": "good", "delivery_failed": "bad"}
 _TONES: dict[str, Tone] = {"Done": "good", "AlreadyDone": "good", "Rejected": "bad", "HandedBack": "plain"}
 
 
@@ -77,9 +78,24 @@ def whole_story(session: Session, source: str, order_key: str) -> WholeStory:
     story = tell_story(session, source, order_key)
     deeds = _deeds(session, [*(f"e{e.id}" for e in story.events), *(f"d{d.id}" for d in story.deliveries)])
     edited = _edited(session, [d.id for d in story.documents])
-    found = [*_told(story.events), *_written(story, edited), *_decided(story.deliveries), *_tried(story), *_acted(deeds)]
+    found = [
+        *_told(story.events),
+        *_written(story, edited),
+        *_decided(story.deliveries),
+        *_tried(story),
+        *_acted(deeds),
+        *_stepped(story),
+    ]
     found.sort(key=lambda moment: (moment.at, _RANK[moment.what]))
     return WholeStory(story, tuple(edited), tuple(deeds), tuple(_folded(found)))
+
+
+def _stepped(story: Story) -> Iterator[Moment]:
+    names = {d.id: f"{d.kind}/{d.source}/{d.key}" for d in story.documents}
+    for one in story.steps:
+        of = f" of return {one.return_key}" if one.return_key else ""
+        tone = _STEP_TONES.get(one.step, "plain")
+        yield Moment(one.at, "step", names[one.document_id], f"{one.step.replace('_', ' ')}{of}", f"as {one.source} says", tone)
 
 
 def _told(told: Iterable[EventView]) -> Iterator[Moment]:

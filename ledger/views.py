@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select
 
+from ledger.journey_schema import milestones
 from ledger.schema import attempts, deliveries, documents, events, versions
 from ledger.session import Session
 from ledger.standing import is_state
@@ -99,6 +100,17 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True)
+class StepView:
+    """A step that somebody outside has taken with the order, shipment or return, and who told it."""
+
+    document_id: int
+    step: str
+    at: datetime
+    source: str
+    return_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything the ledger knows of one order, in the order in which it happened."""
 
@@ -107,6 +119,7 @@ class Story:
     versions: tuple[VersionView, ...]
     deliveries: tuple[DeliveryView, ...]
     attempts: tuple[AttemptView, ...]
+    steps: tuple[StepView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +209,8 @@ def tell_story(session: Session, source: str, order_key: str) -> Story:
             _document_query().where(documents.c.source == source, documents.c.order_key == order_key).order_by(documents.c.id)
         )
     ]
+    steps, told_by_others = _steps_of(session, heads)
+    heads += told_by_others
     told = _versions_of(session, [h.id for h in heads])
     sent = [
         DeliveryView(*row)
@@ -211,19 +226,48 @@ def tell_story(session: Session, source: str, order_key: str) -> Story:
     looks = [_event_query().where(events.c.id.in_(ids)), *(look.where(events.c.waits_for == waiting_for) for look in told_early)]
     heard = {row.id: EventView(*row) for look in looks for row in session.execute(look)}
     in_order = tuple(heard[event_id] for event_id in sorted(heard))
-    return Story(in_order, tuple(heads), tuple(told), tuple(sent), tuple(tried))
+    return Story(in_order, tuple(heads), tuple(told), tuple(sent), tuple(tried), tuple(steps))
+
+
+def _steps_of(session: Session, heads: Sequence[DocumentView]) -> tuple[list[StepView], list[DocumentView]]:
+    """Milestones of the order among these documents, with the documents of those that another source told: a warehouse's."""
+    order = next((head for head in heads if head.kind == "order"), None)
+    if order is None:
+        return [], []
+    m = milestones.c
+    mine = m.order_id == order.id
+    query = select(m.document_id, m.step, m.at, documents.c.source, m.return_key).join(documents, documents.c.id == m.document_id)
+    steps = [StepView(*row) for row in session.execute(query.where(mine).order_by(m.at, m.document_id))]
+    known = {head.id for head in heads}
+    others = [step.document_id for step in steps if step.document_id not in known]
+    query_others = _document_query().where(documents.c.id.in_(others)).order_by(documents.c.id)
+    return steps, [DocumentView(*row) for row in session.execute(query_others)] if others else []
 
 
 def story_of_event(session: Session, event_id: int) -> Story | None:
     """The story of the order that an event changed; None if it changed no document."""
     query = (
-        select(documents.c.source, documents.c.order_key)
+        select(documents.c.id, documents.c.kind, documents.c.source, documents.c.order_key)
         .join(versions, versions.c.document_id == documents.c.id)
         .where(versions.c.event_id == event_id)
         .limit(1)
     )
     found = session.execute(query).first()
-    return tell_story(session, found[0], found[1]) if found else None
+    return tell_story(session, *_order_of(session, *found)) if found else None
+
+
+def story_of_document(session: Session, document: DocumentView) -> Story:
+    """The story of the order that a document belongs to, whoever told the document."""
+    return tell_story(session, *_order_of(session, document.id, document.kind, document.source, document.order_key))
+
+
+def _order_of(session: Session, document_id: int, kind: str, source: str, order_key: str) -> tuple[str, str]:
+    """Source and key of the order: a milestone may be told by another source than its order."""
+    if kind != "milestone":
+        return source, order_key
+    query = select(documents.c.source, documents.c.key).join(milestones, milestones.c.order_id == documents.c.id)
+    found = session.execute(query.where(milestones.c.document_id == document_id)).first()
+    return (found[0], found[1]) if found else (source, order_key)
 
 
 def standings(session: Session) -> list[Standing]:

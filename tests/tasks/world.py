@@ -205,7 +205,7 @@ def a_world(
         topology=load_topology(),
         ledger=opened,
         publisher=tray,
-        channels={"shopify": PlainChannel(), "open": PlainChannel()},
+        channels=dict.fromkeys({"shopify", "open", *(fleet.sources if fleet else ())}, PlainChannel()),
         erps={TARGET: erp},
         clients={TARGET: Client(erp.http)},
         throttles={TARGET: LocalThrottle(Limit())},

@@ -106,7 +106,7 @@ def trace_document(document: str, as_json: Json = False) -> None:
 
     with reading() as session:
         found = _one(views.find_documents(session, document), document)
-        story = views.tell_story(session, found.source, found.order_key)
+        story = views.story_of_document(session, found)
     _tell(story, as_json)
 
 
@@ -150,7 +150,7 @@ def trace_delivery(delivery_id: RowId, as_json: Json = False) -> None:
         if row is None:
             fail(f"no delivery {delivery_id}; see millrace deliveries list", Exit.NOT_FOUND)
         found = _one(views.find_documents(session, row.business_key), row.business_key)
-        story = views.tell_story(session, found.source, found.order_key)
+        story = views.story_of_document(session, found)
     _tell(story, as_json)
 
 
@@ -180,6 +180,7 @@ def _tell(story: "Story", as_json: bool) -> None:
     ]
     lines += [(d.created_at, "decided", f"delivery {d.id} {d.operation} to {d.target} ({d.state})") for d in story.deliveries]
     lines += [(a.ended_at, "tried", f"delivery {a.delivery_id}: {a.outcome} {a.detail}".rstrip()) for a in story.attempts]
+    lines += [(s.at, "step", f"{s.step}, as {s.source} says".replace("_", " ")) for s in story.steps]
     lines.sort(key=lambda line: str(line[0]))
     show_table(["when", "", "what"], ([str(at)[:23], verb, what] for at, verb, what in lines))
     for d in story.deliveries:
