@@ -117,6 +117,7 @@ class ServiceLevels(Part):
     shipment_confirmation_s: float = Field(default=1_800.0, gt=0)
     stock_publication_s: float = Field(default=300.0, gt=0)
     refund_posting_s: float = Field(default=14_400.0, gt=0)
+    return_receipt_s: float = Field(default=1_209_600.0, gt=0, description="from a return's posting until its goods are there")
     objective: float = Field(default=0.99, gt=0, lt=1, description="part of all that must be kept")
     urgent_backlog_s: float = Field(default=300.0, gt=0, description="age of waiting class high that calls a person")
     longest_backlog_s: float = Field(default=7_200.0, gt=0, description="age of anything waiting that calls a person")

@@ -72,7 +72,7 @@ def posting_latency(session: Session, since: datetime, operation: str = "order.c
     took_s = sorted(max(0.0, (ended - told).total_seconds()) for told, ended in session.execute(query))
     looked, first = session.execute(select(func.count(), func.min(latest.c.ended_at))).one()
     began = max(since, first) if looked == LATEST else since
-    return Latency(len(took_s), _quantile(took_s, 0.5), _quantile(took_s, 0.95), _quantile(took_s, 0.99), began)
+    return Latency(len(took_s), quantile(took_s, 0.5), quantile(took_s, 0.95), quantile(took_s, 0.99), began)
 
 
 def replay_success(session: Session, since: datetime) -> Replays:
@@ -147,6 +147,6 @@ def _states_of(session: Session, keys: set[FailureKey]) -> dict[str, int]:
     return found
 
 
-def _quantile(ordered: Sequence[float], part: float) -> float | None:
-    """The smallest value that ``part`` of the values do not exceed."""
+def quantile(ordered: Sequence[float], part: float) -> float | None:
+    """Of ascending values the smallest value that ``part`` of the values do not exceed."""
     return ordered[max(0, -(-int(part * 1000) * len(ordered) // 1000) - 1)] if ordered else None

@@ -60,6 +60,52 @@ FIGURES: Mapping[str, Figure] = {
     "millrace_reservations_pending_oldest_age_seconds": Figure(
         "Time since the oldest of them was told", ("channel", "target", "class"), "seconds", "reservations pending confirmation",
     ),
+    # What happens to orders and returns outside, as milestones tell it.
+    "millrace_delivery_promises": Figure(
+        "Promises to customers that fell due within a week: delivered in time (kept), late, or not as far as told (missing)",
+        ("channel", "result"), "orders", "on-time promise",
+    ),
+    "millrace_delivery_on_time_ratio": Figure("Part of them that was kept", ("channel",), "ratio", "on-time promise"),
+    "millrace_order_cycle_seconds": Figure(
+        "From the placing of an order to its last delivery, of a week", ("channel", "percentile"), "seconds", "order cycle time",
+    ),
+    "millrace_order_cycle_samples": Figure("How many that is made of", ("channel",), "orders", "order cycle time"),
+    "millrace_warehouse_confirmation_seconds": Figure(
+        "From the ERP's taking of an order to a warehouse's confirmation, of a day", ("channel", "percentile"), "seconds",
+        "end-to-end trace from channel event to ERP posting to warehouse confirmation",
+    ),
+    "millrace_warehouse_confirmation_samples": Figure(
+        "How many that is made of", ("channel",), "orders", "order lifecycle milestones",
+    ),
+    "millrace_orders_unconfirmed": Figure(
+        "Orders at the ERP that no warehouse has confirmed in the time it has", ("channel",), "orders",
+        "order lifecycle milestones",
+    ),
+    "millrace_orders_unconfirmed_oldest_age_seconds": Figure(
+        "Time since the ERP took the oldest of them", ("channel",), "seconds", "order lifecycle milestones",
+    ),
+    "millrace_milestones_reached": Figure(
+        "Steps taken within a day, counted up to a bound", ("step",), "steps", "order lifecycle milestones",
+    ),
+    "millrace_return_step_seconds": Figure(
+        "From the step before to this one, of returns of a week; posted: the ERP took it", ("step", "percentile"), "seconds",
+        "return speed by step",
+    ),
+    "millrace_return_step_samples": Figure("How many that is made of", ("step",), "returns", "return speed by step"),
+    "millrace_refunds_before_credit": Figure(
+        "Refunds that customers have got while the ERP does not have the return", ("channel",), "refunds",
+        "refunds issued before ERP credit",
+    ),
+    "millrace_refunds_before_credit_oldest_age_seconds": Figure(
+        "Time since the oldest of them", ("channel",), "seconds", "refunds issued before ERP credit",
+    ),
+    "millrace_returns_not_received": Figure(
+        "Returns that were asked for and are posted, and whose goods nobody received in the promised time", ("channel",),
+        "returns", "returns posted but not received",
+    ),
+    "millrace_returns_not_received_oldest_age_seconds": Figure(
+        "Time since the ERP took the oldest of them", ("channel",), "seconds", "returns posted but not received",
+    ),
     "millrace_exceptions_open": Figure("Open exceptions", ("owner",), "cases", "exception queue volume"),
     "millrace_posting_latency_seconds": Figure(
         "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "percentile"), "seconds",

@@ -10,6 +10,7 @@ from ledger import business, performance
 from ledger.business import Backlog, Pending
 from ledger.session import Ledger, Session
 from telemetry.gauges import Reading
+from workers.journey_figures import journeys_of
 from workers.watch import promises_of
 
 LATELY = timedelta(minutes=10)
@@ -31,6 +32,7 @@ def business_of(opened: Ledger, fleet: Fleet, at: datetime) -> list[Reading]:
             *_overdue(session, rows, targets, levels, at),
             *_latency(session, levels, at),
             *_completed(session, domains, at),
+            *journeys_of(session, fleet, at),
         ]
 
 
