@@ -15,8 +15,16 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from adapters.channels.base import Identity, Inbound, Parsed, Refused, Told, Unreadable
+from adapters.channels.shopify.milestones import milestone_of
 from adapters.channels.shopify.orders import order_of
-from adapters.channels.shopify.payload import FulfillmentPayload, OrderPayload, Part, RefundPayload, checked
+from adapters.channels.shopify.payload import (
+    FulfillmentEventPayload,
+    FulfillmentPayload,
+    OrderPayload,
+    Part,
+    RefundPayload,
+    checked,
+)
 from adapters.channels.shopify.peek import shipping_method_in
 from adapters.channels.shopify.returns import return_of
 from adapters.channels.shopify.shipments import shipment_of
@@ -38,6 +46,7 @@ DOMAINS: Mapping[str, Domain] = {
     "orders/cancelled": "orders",
     "fulfillments/create": "shipments",
     "fulfillments/update": "shipments",
+    "fulfillment_events/create": "shipments",
     "refunds/create": "returns",
 }
 LONGEST_TOPIC = 120
@@ -81,7 +90,7 @@ class Shopify:
         return shipping_method_in(body) if DOMAINS.get(topic) == "orders" else None
 
     def parse(self, event: Told) -> Parsed | Unreadable:
-        """The order, shipment or return of a body; no document for a fulfilment that has not shipped yet."""
+        """The order, shipment, return or milestone of a body; none for what has not shipped yet or is no step of ours."""
         domain = DOMAINS.get(event.topic)
         if domain is None:
             return Unreadable("topic.unknown", "no document is read from this topic")
@@ -90,6 +99,8 @@ class Shopify:
             return raw
         if domain == "orders":
             return _order(raw, event)
+        if event.topic == "fulfillment_events/create":
+            return _milestone(raw, event)
         return _shipment(raw, event) if domain == "shipments" else _return(raw, event)
 
 
@@ -108,6 +119,14 @@ def _shipment(raw: dict[str, Any], event: Told) -> Parsed | Unreadable:
         return told
     as_of = told.updated_at or _fallback_time(event)
     return _parsed(told, understand(lambda: shipment_of(told, event.source, as_of), "shipment"))
+
+
+def _milestone(raw: dict[str, Any], event: Told) -> Parsed | Unreadable:
+    told = shaped(raw, FulfillmentEventPayload, checked)
+    if isinstance(told, Unreadable):
+        return told
+    as_of = told.updated_at or _fallback_time(event)
+    return _parsed(told, understand(lambda: milestone_of(told, event.source, as_of), "milestone"))
 
 
 def _return(raw: dict[str, Any], event: Told) -> Parsed | Unreadable:

@@ -231,6 +231,17 @@ class FulfillmentPayload(Part, frozen=True, kw_only=True):
     line_items: Annotated[tuple[LineItem, ...], Meta(max_length=MOST_LINES)]
 
 
+class FulfillmentEventPayload(Part, frozen=True, kw_only=True):
+    """Body of fulfillment_events/create."""
+
+    id: Id
+    order_id: Id
+    fulfillment_id: Id
+    status: Text
+    happened_at: Time | None = None
+    updated_at: Time | None = None
+
+
 class RefundLine(Part, frozen=True, kw_only=True):
     """Pieces of one line given back; its amounts arrive as JSON numbers beside sets of strings."""
 

@@ -16,7 +16,14 @@ from canonical.order import Order
 from tests.adapters.channels.requests import NOW, OWN, ROOT, SECRETS, example, open_headers, parse, sent
 
 PUBLISHED = ROOT / "docs" / "schemas" / "open-channel.schema.json"
-EXAMPLES = ["open_order.json", "open_shipment.json", "open_return.json", "open_stock.json", "open_reservation.json"]
+EXAMPLES = [
+    "open_order.json",
+    "open_shipment.json",
+    "open_return.json",
+    "open_stock.json",
+    "open_reservation.json",
+    "open_milestone.json",
+]
 BODY = b'{"type": "order.upserted"}'
 
 

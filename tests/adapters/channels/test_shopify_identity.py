@@ -25,6 +25,7 @@ def identity(*headers: tuple[str, str]) -> Identity:
         ("orders/cancelled", "orders"),
         ("fulfillments/create", "shipments"),
         ("fulfillments/update", "shipments"),
+        ("fulfillment_events/create", "shipments"),
         ("refunds/create", "returns"),
         ("products/update", None),
         ("customers/redact", None),
