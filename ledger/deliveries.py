@@ -77,6 +77,7 @@ class Claimed:
     operation: str
     version: int
     business_key: str
+    entity: str
     domain: str
     cls: str
     references: Mapping[str, Mapping[str, str]]

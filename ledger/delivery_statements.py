@@ -186,8 +186,8 @@ def claimed(dialect: str) -> Executable:
     # statistics yet).
     return (
         select(
-            c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.domain, c["class"].label("cls"), c.references,
-            c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body,
+            c.id, c.claim, c.target, c.operation, c.version, c.business_key, c.entity, c.domain, c["class"].label("cls"),
+            c.references, c.correlation_id, c.uncertain, c.attempts, c.lost_claims, bodies.body,
             case((heads.kind != "order", body_of_its_order()), else_=None).label("order_body"),
             case((c.operation != "order.create", order_remote), else_=None).label("order_remote_id"), c.accepted_at, c.calls,
         )

@@ -19,6 +19,7 @@ from tasks.context import Context
 from tasks.deliver import deliver, posting_of
 from tasks.story import tell_attempt, tell_defect, tell_pause, tell_start
 from telemetry.bus import bind
+from telemetry.trace import of_order
 
 SECOND = timedelta(seconds=1)
 
@@ -84,7 +85,7 @@ class Attempts:
         if row.lost_claims >= self._context.topology.delivery_limit:
             self._settle(_poisoned(row, started_at))
             return True
-        with bind(correlation_id=row.correlation_id):
+        with bind(correlation_id=row.correlation_id), of_order(row.entity):
             tell_start(row)
             try:
                 outcome = deliver(self._erp, row, self._caller)
@@ -98,13 +99,13 @@ class Attempts:
         """Post rows in one batch; returns those it left undone."""
         undone: list[Claimed] = []
         for row in rows:
-            with bind(correlation_id=row.correlation_id):
+            with bind(correlation_id=row.correlation_id), of_order(row.entity):
                 tell_start(row)
         for row, outcome in zip(rows, self._outcomes(rows), strict=True):
             if isinstance(outcome, Undone):
                 undone.append(row)
                 continue
-            with bind(correlation_id=row.correlation_id):
+            with bind(correlation_id=row.correlation_id), of_order(row.entity):
                 self._conclude(row, outcome, started_at)
         return undone
 

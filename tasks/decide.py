@@ -194,6 +194,11 @@ def entity_of(document: AnyDocument) -> str:
     return f"{document.source}/{document.order}"
 
 
+def order_name_of(document: AnyDocument) -> str:
+    """``source/key`` of the order a document belongs to, whoever told the document."""
+    return f"{document.of_source}/{document.order}" if isinstance(document, Milestone) else entity_of(document)
+
+
 def domain_of(document: AnyDocument) -> str:
     """Domain a document is worked on in."""
     return DOMAIN_OF[document.kind]

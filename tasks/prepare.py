@@ -13,6 +13,8 @@ import ledger.peak_backlog
 import ledger.places
 from adapters.channels.base import Parsed, Told, Unreadable
 from canonical.failure import Failure, FailureClass
+from canonical.kinds import AnyDocument
+from canonical.milestone import Milestone
 from ledger.deliveries import NewDelivery, Ready
 from ledger.documents import DocumentKey
 from ledger.events import EventEnd, EventRow, Waiting
@@ -22,12 +24,13 @@ from routing.classes import class_of_event
 from routing.destinations import WHOLE_STATES
 from routing.names import Class
 from tasks.context import Context
-from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of
+from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of, order_name_of
 from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries, letters_for_events
 from tasks.journeys import note_journeys
 from telemetry.bus import emit
 from telemetry.events import Name
+from telemetry.trace import of_order
 
 
 def prepare(context: Context, ids: Sequence[int], cls: Class = "low") -> None:
@@ -62,6 +65,8 @@ class Decided:
     plan: Plan
     ends: list[EventEnd] = field(default_factory=list)
     events: dict[int, EventRow] = field(default_factory=dict)
+    subjects: dict[int, AnyDocument] = field(default_factory=dict)
+    """The first document of each event that was understood."""
     superseded: list[tuple[str, str]] = field(default_factory=list)
     """Target and operation of each whole state that a newer one took the place of."""
 
@@ -92,6 +97,8 @@ def decide(context: Context, session: Session, told: Sequence[Reading]) -> Decid
     decided = Decided(Plan(context.fleet, rules, heads, orders, now, placed))
     for reading in told:
         decided.events[reading.event.id] = reading.event
+        if isinstance(reading.parsed, Parsed) and reading.parsed.documents:
+            decided.subjects[reading.event.id] = reading.parsed.documents[0]
         decided.ends.append(_end_of(reading, decided.plan))
     return decided
 
@@ -127,23 +134,27 @@ def report(context: Context, decided: Decided, each: timedelta) -> None:
     now = context.now()
     for end in decided.ends:
         event = decided.events[end.id]
-        name = Name.EVENT_PARK_DONE if end.failure else Name.EVENT_PREPARE_STOP
-        emit(
-            name,
-            correlation_id=event.correlation_id,
-            event_id=event.id,
-            source=event.source,
-            topic=event.topic,
-            domain=event.domain,
-            cls=event.cls,
-            state=end.state,
-            outcome=end.state,
-            duration_s=_seconds(each),
-            waited_s=_seconds(now - event.received_at),
-            failure=end.failure.cls.value if end.failure else None,
-            error_code=end.failure.code if end.failure else None,
-            reason=end.failure.reason if end.failure else None,
-        )
+        subject = decided.subjects.get(event.id)
+        step = subject if isinstance(subject, Milestone) else None
+        with of_order(None if subject is None else order_name_of(subject)):
+            emit(
+                Name.EVENT_PARK_DONE if end.failure else Name.EVENT_PREPARE_STOP,
+                correlation_id=event.correlation_id,
+                event_id=event.id,
+                source=event.source,
+                topic=event.topic,
+                domain=event.domain,
+                cls=event.cls,
+                state=end.state,
+                outcome=end.state,
+                stage=step.step if step else None,
+                age_s=_seconds(now - step.at) if step else None,
+                duration_s=_seconds(each),
+                waited_s=_seconds(now - event.received_at),
+                failure=end.failure.cls.value if end.failure else None,
+                error_code=end.failure.code if end.failure else None,
+                reason=end.failure.reason if end.failure else None,
+            )
     for (target, operation), count in Counter(decided.superseded).items():
         emit(Name.DELIVERY_SUPERSEDE_DONE, target=target, operation=operation, count=count)
 

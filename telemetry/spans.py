@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from telemetry import bus, semantics, trace
@@ -29,6 +30,9 @@ class Spans:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("millrace", schema_url=semantics.CONVENTIONS)
         self._propagator = TraceContextTextMapPropagator()
+        self._of_rows: dict[int, Span] = {}
+        """Spans of deliveries under way, by the delivery: many begin together, in one request, and end one by one."""
+        trace.follow_orders(True)
 
     def hear(self, event: bus.Event) -> None:
         """Open or end the span the event speaks of; events of no piece of work are passed over."""
@@ -36,25 +40,51 @@ class Spans:
         work = semantics.ALSO_ENDS.get(event.name, work)
         if work not in semantics.WORKS:
             return
+        row = event.fields.get("delivery_id")
         if state == "start":
             span = self._open(work, event, started_s=0.0)
             trace.enter(trace.Place(_traceparent(span), work, span))
+            if isinstance(row, int):
+                self._of_rows[row] = span
             return
+        if work == "event.prepare" and _in_trace_of_order():
+            self._begin(event)
         place = trace.leave(work)
-        opened = place.span if place else None
+        begun = self._of_rows.pop(row, None) if isinstance(row, int) and work == "delivery.post" else None
+        opened = place.span if place else begun
         if isinstance(opened, Span):
             self._end(opened, event)
         elif event.name not in semantics.ALSO_ENDS:
             duration_s = event.fields.get("duration_s", 0.0)
             self._end(self._open(work, event, float(duration_s) if isinstance(duration_s, int | float) else 0.0), event)
 
+    def _begin(self, event: bus.Event) -> None:
+        """What the order's trace begins with: the channel's telling, or the step that somebody took long before it was told."""
+        step = event.fields.get("stage")
+        ago_s = event.fields.get("age_s" if step else "waited_s", 0.0)
+        at = _nanoseconds(event.at) - int(float(ago_s if isinstance(ago_s, int | float) else 0.0) * 1e9)
+        name = f"{step or 'told'} {event.fields.get('source', '')}".strip()
+        span = self._tracer.start_span(name, context=self._parent(), kind=SpanKind.INTERNAL, start_time=at, links=self._links())
+        _describe(span, event)
+        span.end(end_time=at)
+
+    def _parent(self) -> Context:
+        parent = trace.current_traceparent()
+        return self._propagator.extract({"traceparent": parent} if parent else {})
+
+    def _links(self) -> list[Link]:
+        """From the trace of an order to that of the message that led there."""
+        place = trace.current_place()
+        if place is None or place.carrier is None:
+            return []
+        return [Link(get_current_span(self._propagator.extract({"traceparent": place.carrier})).get_span_context())]
+
     def _open(self, work: str, event: bus.Event, started_s: float) -> Span:
         kind = semantics.WORKS[work]
-        parent = trace.current_traceparent()
-        context = self._propagator.extract({"traceparent": parent} if parent else {})
         span = self._tracer.start_span(
             f"{kind.name} {event.fields.get(kind.destination, '')}".strip(),
-            context=context,
+            context=self._parent(),
+            links=self._links(),
             kind=self._KINDS[kind.role],
             start_time=_nanoseconds(event.at) - int(started_s * 1e9),
         )
@@ -82,9 +112,15 @@ def start(endpoint: str, service: str, version: str, instance: str) -> Callable[
 
     def stop() -> None:
         bus.detach("otel")
+        trace.follow_orders(False)
         provider.shutdown()
 
     return stop
+
+
+def _in_trace_of_order() -> bool:
+    place = trace.current_place()
+    return place is not None and place.of_order
 
 
 def _describe(span: Span, event: bus.Event) -> None:

@@ -287,6 +287,7 @@ def a_row(row_id: int, *, operation: str = "order.create", uncertain: bool = Fal
         operation=operation,
         version=1,
         business_key=f"order/shopify/{row_id}",
+        entity=f"shopify/{row_id}",
         domain="orders",
         cls="normal",
         references={},

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select
 
 from canonical.kinds import AnyDocument
@@ -10,8 +13,11 @@ from config.fleet import Source
 from ledger import views
 from ledger.journey_schema import journeys
 from ledger.story import whole_story
+from telemetry import bus
+from telemetry.spans import Spans
+from telemetry.trace import follow_orders, trace_id_of_order
 from tests.documents import a_milestone, an_order, at
-from tests.tasks.world import World, a_fleet, a_world
+from tests.tasks.world import TARGET, World, a_fleet, a_world
 
 
 @pytest.fixture
@@ -51,6 +57,26 @@ def test_a_warehouse_tells_steps_of_another_sources_order_and_its_story_has_them
     assert (step.at, step.title, step.detail) == (confirmed.at, "warehouse confirmed", "as wms says")
     assert same == whole.story == by_event
     assert {event.source for event in whole.story.events} == {"shopify", "wms"}
+
+
+def test_one_trace_leads_from_the_channel_to_the_erp_and_to_the_warehouse(world: World) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    bus.attach("otel", Spans(provider).hear)
+    try:
+        tell(world, an_order())
+        world.work()
+        tell(world, a_milestone("warehouse_confirmed", source="wms", order_source="shopify", told_at=60))
+    finally:
+        bus.detach("otel")
+        follow_orders(False)
+
+    whole = int(trace_id_of_order("shopify/1001"), 16)
+    names = [span.name for span in exporter.get_finished_spans() if span.context.trace_id == whole]
+    assert names == [
+        "told shopify", "process orders", f"deliver {TARGET}", "warehouse_confirmed wms", "process orders",
+    ]  # fmt: skip
 
 
 def test_a_sender_that_may_not_speak_of_those_orders_is_told_what_to_change(world: World) -> None:

@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from telemetry import Name, bind, bus, continue_from, current_traceparent, emit, otel
 from telemetry.spans import Spans
+from telemetry.trace import follow_orders, of_order, trace_id_of_order
 from tests.telemetry.endpoint import recording
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ def exported() -> Iterator[InMemorySpanExporter]:
     bus.attach("otel", Spans(provider).hear)
     yield exporter
     bus.detach("otel")
+    follow_orders(False)
     provider.shutdown()
 
 
@@ -56,6 +58,47 @@ def test_one_trace_leads_from_the_webhook_to_the_erp(exported: InMemorySpanExpor
     assert request.attributes["http.response.status_code"] == 200
     assert request.attributes["messaging.message.conversation_id"] == "c1"
     assert current_traceparent() is None
+
+
+def test_the_spans_of_one_order_are_in_one_trace_that_its_name_gives(exported: InMemorySpanExporter) -> None:
+    with continue_from(PARENT), of_order("shopify/1001"):
+        emit(Name.EVENT_PREPARE_STOP, source="shopify", domain="orders", duration_s=0.01, waited_s=2.0)
+    with continue_from(PARENT):
+        with of_order("shopify/1001"):
+            emit(Name.DELIVERY_POST_START, target="netsuite", delivery_id=7)
+        with of_order("shopify/1002"):
+            emit(Name.DELIVERY_POST_START, target="netsuite", delivery_id=8)
+        with of_order("shopify/1001"):
+            emit(Name.DELIVERY_POST_STOP, target="netsuite", delivery_id=7, outcome="done", duration_s=0.2)
+        with of_order("shopify/1002"):
+            emit(Name.DELIVERY_POST_STOP, target="netsuite", delivery_id=8, outcome="rejected", duration_s=0.2)
+    with continue_from(None), of_order("shopify/1001"):
+        emit(Name.EVENT_PREPARE_STOP, source="wms", domain="shipments", stage="warehouse_confirmed", age_s=5.0, duration_s=0.01)
+
+    traces: dict[str, list[str]] = {}
+    for span in exported.get_finished_spans():
+        traces.setdefault(f"{span.context.trace_id:032x}", []).append(span.name)
+    assert traces[trace_id_of_order("shopify/1001")] == [
+        "told shopify", "process orders", "deliver netsuite", "warehouse_confirmed wms", "process shipments",
+    ]  # fmt: skip
+    assert traces[trace_id_of_order("shopify/1002")] == ["deliver netsuite"]
+    linked = {f"{link.context.trace_id:032x}" for span in exported.get_finished_spans() for link in span.links}
+    assert linked == {PARENT.split("-")[1]}
+
+
+def test_what_begins_the_trace_of_an_order_stands_at_its_own_time(exported: InMemorySpanExporter) -> None:
+    with of_order("shopify/1001"):
+        emit(Name.EVENT_PREPARE_STOP, source="wms", domain="shipments", stage="delivered", age_s=3_600.0, duration_s=0.0)
+
+    begun, read = exported.get_finished_spans()
+    assert begun.end_time is not None
+    assert read.end_time is not None
+    assert abs(read.end_time - begun.end_time - 3_600 * 10**9) < 10_000
+
+
+def test_nobody_steps_into_the_trace_of_an_order_while_none_are_kept() -> None:
+    with continue_from(PARENT), of_order("shopify/1001"):
+        assert current_traceparent() == PARENT
 
 
 def test_a_stop_without_a_start_is_a_span_of_its_duration(exported: InMemorySpanExporter) -> None:

@@ -170,8 +170,12 @@ def _one(found: "list[DocumentView]", wanted: str) -> "DocumentView":
 
 
 def _tell(story: "Story", as_json: bool) -> None:
+    from telemetry.trace import trace_id_of_order
+
+    order = next((f"{d.source}/{d.key}" for d in story.documents if d.kind == "order"), None)
+    trace_id = trace_id_of_order(order) if order else None
     if as_json:
-        return show_json(dataclasses.asdict(story))
+        return show_json(dataclasses.asdict(story) | {"trace_id": trace_id})
     keys = {d.id: f"{d.kind}/{d.source}/{d.key}" for d in story.documents}
     lines: list[tuple[object, str, str]] = []
     lines += [(e.received_at, "told", f"event {e.id} {e.topic} ({e.state})") for e in story.events]
@@ -183,6 +187,8 @@ def _tell(story: "Story", as_json: bool) -> None:
     lines += [(s.at, "step", f"{s.step}, as {s.source} says".replace("_", " ")) for s in story.steps]
     lines.sort(key=lambda line: str(line[0]))
     show_table(["when", "", "what"], ([str(at)[:23], verb, what] for at, verb, what in lines))
+    if trace_id:
+        say(f"its spans, where a collector keeps them: trace {trace_id}")
     for d in story.deliveries:
         if d.failure_reason:
             since = age(d.settled_at or d.created_at)

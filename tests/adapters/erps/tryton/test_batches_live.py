@@ -295,6 +295,7 @@ def a_row(row_id: int, desk: Desk, more: Mapping[str, Mapping[str, str]]) -> Cla
         operation="order.create",
         version=1,
         business_key=f"order/{desk.key}",
+        entity=f"shopify/{desk.key}",
         domain="orders",
         cls="normal",
         references=references,
