@@ -24,8 +24,8 @@ def expressions(name: str) -> list[str]:
 
 
 def test_there_are_dashboards_for_business_lanes_failures_and_machinery() -> None:
-    assert set(dashboards()) == {"overview.json", "lanes.json", "failures.json", "workers.json"}
-    assert len({dashboard["uid"] for dashboard in dashboards().values()}) == 4
+    assert set(dashboards()) == {"overview.json", "outside.json", "lanes.json", "failures.json", "workers.json"}
+    assert len({dashboard["uid"] for dashboard in dashboards().values()}) == 5
 
 
 @every_dashboard

@@ -75,7 +75,7 @@ def test_one_trace_leads_from_the_channel_to_the_erp_and_to_the_warehouse(world:
     whole = int(trace_id_of_order("shopify/1001"), 16)
     names = [span.name for span in exporter.get_finished_spans() if span.context.trace_id == whole]
     assert names == [
-        "told shopify", "process orders", f"deliver {TARGET}", "warehouse_confirmed wms", "process orders",
+        "told shopify", "process orders", f"deliver {TARGET}", "warehouse_confirmed wms", "process shipments",
     ]  # fmt: skip
 
 

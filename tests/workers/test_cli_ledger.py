@@ -12,6 +12,7 @@ from canonical.outcome import Rejected
 from config.fleet import FamilyWeights
 from config.settings import Settings
 from ledger.session import Session
+from telemetry.trace import trace_id_of_order
 from tests.documents import a_shipment, an_order
 from tests.tasks.world import TARGET, World, a_world
 from tests.workers.command_line import AWAY, Ended, millrace
@@ -92,6 +93,8 @@ def test_documents_and_deliveries_are_listed_shown_and_traced(desk: Desk) -> Non
     delivery = desk.run("deliveries", "show", parked["id"], "--json").json
     by_document = desk.run("documents", "trace", "order/shopify/1002", "--json").json
     by_delivery = desk.run("deliveries", "trace", parked["id"])
+    assert by_document["trace_id"] == trace_id_of_order("shopify/1002")
+    assert by_document["trace_id"] in by_delivery.err
 
     assert {d["key"] for d in documents} == {"1001", "1002"}
     assert shown["key"] == "1002"
