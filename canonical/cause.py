@@ -10,6 +10,7 @@ LONGEST_TEXT = 200
 _OWN = (
     (re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|«[^»]*»|“[^”]*”|‘[^’]*’"), "…"),
     (re.compile(r"[^\s@<>…]+@[^\s@<>…]+"), "…"),
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "#"),  # one part of it may be letters alone
     (re.compile(r"\w*\d[\w.:/-]*(?:-\w*\d[\w.:/-]*)*"), "#"),
     (re.compile(r"[#…](?:[\s,;/-]*[#…])+"), "#"),
     (re.compile(r"\s+"), " "),

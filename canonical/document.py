@@ -4,7 +4,7 @@ from typing import Literal
 
 from canonical.model import Frozen, Key, Moment
 
-Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone", "count"]
 Domain = Literal["orders", "shipments", "returns", "stock"]
 
 DOMAIN_OF: dict[Kind, Domain] = {
@@ -14,6 +14,7 @@ DOMAIN_OF: dict[Kind, Domain] = {
     "stock": "stock",
     "reservation": "stock",
     "milestone": "shipments",
+    "count": "stock",
 }
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from canonical.count import Count
 from canonical.milestone import Milestone
 from canonical.order import Order
 from canonical.reservation import Reservation
@@ -11,7 +12,7 @@ from canonical.returns import Return
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
-AnyDocument = Order | Shipment | Return | StockPosition | Reservation | Milestone
+AnyDocument = Order | Shipment | Return | StockPosition | Reservation | Milestone | Count
 
 _ADAPTER: TypeAdapter[AnyDocument] = TypeAdapter(Annotated[AnyDocument, Field(discriminator="kind")])
 

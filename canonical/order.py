@@ -16,6 +16,10 @@ Quantity = Annotated[int, Field(gt=0, le=1_000_000, strict=True)]
 """A whole number of pieces, 1 to 1 000 000."""
 
 
+CancelReason = Literal["customer", "stock", "fraud", "payment", "other"]
+"""Why an order was cancelled; ``stock``: there was none, so it was sold and could not be kept."""
+
+
 class Tax(Frozen):
     """One tax on a line or charge: its name, its rate as a fraction (0.08) where told, and its amount."""
 
@@ -71,7 +75,7 @@ class Order(Document):
     """An order in its newest told state. All amounts are of ``currency``; ``total`` is what the customer owes.
 
     ``test`` orders are kept and go to no target, unless a route says so. ``promised_by`` is when the customer was promised to
-    have the goods, ``customer_tier`` the sender's word for how dear the customer is.
+    have the goods, ``customer_tier`` the sender's word for how dear the customer is, ``cancel_reason`` why it was cancelled.
     """
 
     kind: Literal["order"] = "order"
@@ -95,9 +99,12 @@ class Order(Document):
     # Left out where not told: the content of an order that was told before these existed reads the same, digest included.
     promised_by: Moment | None = Field(default=None, exclude_if=lambda told: told is None)
     customer_tier: Text | None = Field(default=None, exclude_if=lambda told: told is None)
+    cancel_reason: CancelReason | None = Field(default=None, exclude_if=lambda told: told is None)
 
     @model_validator(mode="after")
-    def _lines_are_distinct(self) -> "Order":
+    def _fits_together(self) -> "Order":
         if len({line.key for line in self.lines}) != len(self.lines):
             raise ValueError("two lines share one key")
+        if self.cancel_reason is not None and self.status != "cancelled":
+            raise ValueError("cancel_reason of an order that is not cancelled: tell the status cancelled with it")
         return self

@@ -24,7 +24,8 @@ Location = Annotated[
 """A place that stock stands at: a store, a warehouse, a marketplace's own. It holds no ``@``, which begins it in the key."""
 
 
-def _no_default(schema: dict[str, JsonValue]) -> None:
+def without_default(schema: dict[str, JsonValue]) -> None:
+    """For a schema's field that may be left out and is then made of others: no default is told."""
     schema.pop("default", None)
 
 
@@ -40,7 +41,7 @@ class StockPosition(Document):
     """
 
     kind: Literal["stock"] = "stock"
-    key: Key = Field(default="", json_schema_extra=_no_default)
+    key: Key = Field(default="", json_schema_extra=without_default)
     sku: Key
     location: Location
     available: Pieces

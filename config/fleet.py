@@ -35,6 +35,10 @@ class Source(Part):
     confirms_within_s: float | None = Field(
         default=None, gt=0, le=2_592_000, description="a warehouse confirms every order of it, this long after the ERP took it"
     )
+    speaks_for: str | None = Field(default=None, description="the target whose stock this sender counts")
+    reserves_within_s: float | None = Field(
+        default=None, gt=0, le=86_400, description="the sender reserves stock for every order, within this time of telling it"
+    )
 
 
 class Target(Part):
@@ -159,6 +163,7 @@ class Fleet(Part):
                 raise ValueError(f"routes: target {route.target!r} is not configured; {hint(route.target, self.targets)}")
         self._stock_is_served()
         self._witnesses_know_their_sources()
+        self._counters_are_told()
         for pool_name, pool in self.pools.items():
             for family in pool.families:
                 if family not in self.families:
@@ -179,6 +184,17 @@ class Fleet(Part):
         for route in self.routes:
             if {"stock", "reservation"} & set(route.kinds) and "stock" not in served:
                 raise ValueError(f"routes: stock goes to {route.target!r}, and no pool serves the family 'stock'")
+
+    def _counters_are_told(self) -> None:
+        """Who speaks for a target can only be compared where something is published to it, and what it says is read."""
+        for name, source in self.sources.items():
+            target = source.speaks_for
+            if target is None:
+                continue
+            if target not in self.targets:
+                raise ValueError(f"sources.{name}: speaks_for {target!r} is not configured; {hint(target, self.targets)}")
+            if not any(route.target == target and "stock" in route.kinds for route in self.routes):
+                raise ValueError(f"sources.{name}: speaks_for {target!r}, and no route publishes stock to it")
 
     @model_validator(mode="after")
     def _desk_names_meet(self) -> "Fleet":

@@ -147,16 +147,16 @@ def money_awaiting_posting(session: Session, targets: Sequence[str]) -> list[Mon
     lite = session.dialect.name == "sqlite"
     mine = select(d.id, d.entity, d.target, d["class"], d.document_id, d.version)
     rows = [
-        mine.where(*_place(target, "orders", cls, state), d.operation == "order.create").order_by(d.accepted_at)
+        mine.where(*open_place(target, "orders", cls, state), d.operation == "order.create").order_by(d.accepted_at)
         for target in targets
         for cls in CLASSES
         for state in PICKABLE
     ]
-    rows += [mine.where(*where, d.operation == "order.create", d.target.in_(targets)) for where in _beside()]
+    rows += [mine.where(*where, d.operation == "order.create", d.target.in_(targets)) for where in beside()]
     some = union_all(*(select(row.limit(MOST_VALUED).subquery()) for row in rows)).subquery("awaiting")
     v = versions.c
-    told = {"channel": _channel(some.c.entity, lite=lite), "currency": _text_of(v.body, "currency", lite=lite)}
-    told["amount"] = _micros(_text_of(v.body, "total", lite=lite), lite=lite)
+    told = {"channel": channel_of(some.c.entity, lite=lite), "currency": text_of(v.body, "currency", lite=lite)}
+    told["amount"] = _micros(text_of(v.body, "total", lite=lite), lite=lite)
     each = (
         select(some.c.target, some.c["class"], *(column.label(name) for name, column in told.items()))
         .join(versions, (v.document_id == some.c.document_id) & (v.version == some.c.version))
@@ -209,13 +209,13 @@ def _all_places(
     d, e = deliveries.c, events.c
     of_delivery = select(d.entity, d.domain, d.target, d.operation, d["class"], d.state, d.uncertain, d.accepted_at)
     sent = [
-        of_delivery.where(*_place(target, domain, cls, state)).order_by(d.accepted_at)
+        of_delivery.where(*open_place(target, domain, cls, state)).order_by(d.accepted_at)
         for target in targets
         for domain in domains
         for cls in CLASSES
         for state in PICKABLE
     ]
-    sent += [of_delivery.where(*where) for where in _beside()]
+    sent += [of_delivery.where(*where) for where in beside()]
     of_event = select(e.source, e.domain, e["class"], e.state, e.received_at)
     heard = [
         of_event.where(e.domain == domain, e["class"] == cls, is_state(e.state, "accepted")).order_by(e.received_at)
@@ -232,12 +232,13 @@ def _all_places(
     )
 
 
-def _place(target: str, domain: str, cls: str, state: str) -> tuple[ColumnElement[bool], ...]:
+def open_place(target: str, domain: str, cls: str, state: str) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of the deliveries of one place that may be picked."""
     c = deliveries.c
     return (c.target == target, c.domain == domain, c["class"] == cls, is_state(c.state, state), PICKABLE_ROWS)  # type: ignore[return-value] # its text is a condition
 
 
-def _beside() -> tuple[tuple[Any, ...], ...]:
+def beside() -> tuple[tuple[Any, ...], ...]:
     """Deliveries that nobody may pick now: claimed, deferred to quiet hours, waiting behind others, parked."""
     c = deliveries.c
     held = tuple((is_state(c.state, state), OPEN_ROWS) for state in ("claimed", "deferred"))
@@ -245,7 +246,17 @@ def _beside() -> tuple[tuple[Any, ...], ...]:
 
 
 def _delivery_groups(some: Subquery, *, lite: bool) -> Select[*tuple[Any, ...]]:
-    stage = case(
+    # Named first, grouped after: an expression that holds parameters is another one each time PostgreSQL meets it.
+    told = (some.c.domain, some.c.target, some.c.operation, some.c["class"], stage_of(some).label("stage"), some.c.accepted_at)
+    each = select(channel_of(some.c.entity, lite=lite).label("channel"), *told).subquery()
+    by = [each.c[name] for name in ("channel", "domain", "target", "operation", "class", "stage")]
+    size = select(func.count()).select_from(some).scalar_subquery()
+    return select(*by, func.count(), size.cast(Integer), func.min(each.c.accepted_at)).group_by(*by)
+
+
+def stage_of(some: Subquery) -> ColumnElement[str]:
+    """The stage that a delivery stands in."""
+    return case(
         (some.c.state == "claimed", "posting"),
         (some.c.state == "deferred", "deferred"),
         (some.c.state == "waiting", "waiting"),
@@ -254,12 +265,6 @@ def _delivery_groups(some: Subquery, *, lite: bool) -> Select[*tuple[Any, ...]]:
         (some.c.state == "retrying", "retrying"),
         else_="prepared",
     )
-    # Named first, grouped after: an expression that holds parameters is another one each time PostgreSQL meets it.
-    told = (some.c.domain, some.c.target, some.c.operation, some.c["class"], stage.label("stage"), some.c.accepted_at)
-    each = select(_channel(some.c.entity, lite=lite).label("channel"), *told).subquery()
-    by = [each.c[name] for name in ("channel", "domain", "target", "operation", "class", "stage")]
-    size = select(func.count()).select_from(some).scalar_subquery()
-    return select(*by, func.count(), size.cast(Integer), func.min(each.c.accepted_at)).group_by(*by)
 
 
 def _event_groups(some: Subquery) -> Select[*tuple[Any, ...]]:
@@ -269,12 +274,13 @@ def _event_groups(some: Subquery) -> Select[*tuple[Any, ...]]:
     return select(*by, *told).group_by(some.c.source, some.c.domain, some.c["class"], some.c.state)
 
 
-def _channel(entity: ColumnElement[Any], *, lite: bool) -> ColumnElement[str]:
+def channel_of(entity: ColumnElement[Any], *, lite: bool) -> ColumnElement[str]:
     """``shopify`` of ``shopify/1001``: the source of the order that a delivery belongs to."""
     return func.substr(entity, 1, func.instr(entity, "/") - 1) if lite else func.split_part(entity, "/", 1)
 
 
-def _text_of(body: ColumnElement[Any], name: str, *, lite: bool) -> ColumnElement[str]:
+def text_of(body: ColumnElement[Any], name: str, *, lite: bool) -> ColumnElement[str]:
+    """What a document's stored JSON says in one of its own fields."""
     return func.json_extract(body, f"$.{name}") if lite else func.json_extract_path_text(cast(body, JSON), name)
 
 

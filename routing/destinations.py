@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import assert_never
 
+from canonical.count import Count
 from canonical.kinds import AnyDocument
 from canonical.milestone import Milestone
 from canonical.operation import Operation
@@ -49,7 +50,7 @@ def operation_of(document: AnyDocument, verdict: Verdict, known_status: str) -> 
             return "stock.publish"
         case Reservation():
             return _reservation_operation(document, first, known_status)
-        case Milestone():
+        case Milestone() | Count():
             return None
         case _:
             assert_never(document)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from adapters.channels.base import Parsed
+from canonical.count import Count
 from canonical.document import DOMAIN_OF, Kind
 from canonical.failure import Failure, FailureClass
 from canonical.kinds import AnyDocument, read_document
@@ -103,8 +104,17 @@ class Plan:
         return None
 
     def _alien(self, parsed: Parsed) -> Failure | None:
-        """Why a document may not speak of that order: a sender tells of another's orders only where the fleet file says so."""
+        """Why a document may not speak of that order or target: a sender tells of what is not its own only where the fleet file
+        says so.
+        """
         for document in parsed.documents:
+            if isinstance(document, Count) and self._speaks_for_nobody(document.source):
+                return Failure(
+                    FailureClass.REJECTED,
+                    "count.of_nobody",
+                    f"{document.source} tells counts and speaks for no target",
+                    f"set speaks_for of sources.{document.source} in fleet.toml, then retry; or have the sender tell none",
+                )
             if not isinstance(document, Milestone) or document.of_source == document.source:
                 continue
             teller = self.fleet.sources.get(document.source)
@@ -141,11 +151,15 @@ class Plan:
         self._draft(event_id, head, document, told_class, operation_of(document, verdict, head.status))
         return verdict
 
+    def _speaks_for_nobody(self, name: str) -> bool:
+        source = self.fleet.sources.get(name)
+        return source is None or source.speaks_for is None
+
     def _write(self, event_id: int, head: DocumentRow, document: AnyDocument, body: str, digest: str) -> None:
         version = head.version + 1
         # The new version brings its own moment; an earlier one of the same bundle must not be written over it.
         self.touched.pop(head.id, None)
-        status = "told" if isinstance(document, Return | StockPosition | Milestone) else document.status
+        status = _status_of(document)
         if head.version == 0 and isinstance(document, Order):
             self.first_told.append(head.key)
         if isinstance(document, Order):
@@ -197,6 +211,13 @@ def entity_of(document: AnyDocument) -> str:
 def order_name_of(document: AnyDocument) -> str:
     """``source/key`` of the order a document belongs to, whoever told the document."""
     return f"{document.of_source}/{document.order}" if isinstance(document, Milestone) else entity_of(document)
+
+
+def _status_of(document: AnyDocument) -> str:
+    """What a document's head shows. A position below zero says so: figures find those few by it."""
+    if isinstance(document, StockPosition):
+        return "oversold" if document.available < 0 else "told"
+    return "told" if isinstance(document, Return | Milestone | Count) else document.status
 
 
 def domain_of(document: AnyDocument) -> str:

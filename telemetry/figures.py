@@ -106,6 +106,45 @@ FIGURES: Mapping[str, Figure] = {
     "millrace_returns_not_received_oldest_age_seconds": Figure(
         "Time since the ERP took the oldest of them", ("channel",), "seconds", "returns posted but not received",
     ),
+    # Stock: what receiving sides believe, what was sold and not there, what nobody reserved, and where things stand.
+    "millrace_inventory_accuracy_ratio": Figure(
+        "Part of a target's counts of a day, of those that can be compared, that say what was published there", ("target",),
+        "ratio", "inventory synchronisation accuracy",
+    ),
+    "millrace_inventory_counts": Figure(
+        "Newest counts of a day, each compared once: equal, different, on_the_way or unpublished", ("target", "result"),
+        "counts", "inventory synchronisation accuracy",
+    ),
+    "millrace_inventory_pieces_apart": Figure(
+        "Pieces that the different ones have over or under what was published", ("target", "direction"), "pieces",
+        "inventory synchronisation accuracy",
+    ),
+    "millrace_inventory_mean_pieces_apart": Figure(
+        "Pieces over or under, for each count that can be compared", ("target",), "pieces", "inventory synchronisation accuracy",
+    ),
+    "millrace_orders_cancelled_for_stock": Figure(
+        "Orders cancelled within a day because there was no stock", ("channel",), "orders", "oversell rate",
+    ),
+    "millrace_oversell_ratio": Figure(
+        "Those of the stretch looked at, to the orders told in it", ("channel",), "ratio", "oversell rate",
+    ),
+    "millrace_positions_oversold": Figure("Stock positions last told below zero", ("channel",), "positions", "oversell rate"),
+    "millrace_positions_oversold_pieces": Figure("Pieces that they are below zero", ("channel",), "pieces", "oversell rate"),
+    "millrace_orders_without_reservation": Figure(
+        "Orders past the time in which their channel promised to reserve, without a reservation", ("channel",), "orders",
+        "orders accepted without reservation",
+    ),
+    "millrace_orders_without_reservation_oldest_age_seconds": Figure(
+        "Time since the oldest of them was told", ("channel",), "seconds", "orders accepted without reservation",
+    ),
+    "millrace_backlog_by_location": Figure(
+        "Orders and shipments that are read and not done, by the location that they name", ("location", "domain", "stage"),
+        "things", "transaction status by location",
+    ),
+    "millrace_backlog_by_location_oldest_age_seconds": Figure(
+        "Time since the channel told the oldest of them", ("location", "domain", "stage"), "seconds",
+        "transaction status by location",
+    ),
     "millrace_exceptions_open": Figure("Open exceptions", ("owner",), "cases", "exception queue volume"),
     "millrace_posting_latency_seconds": Figure(
         "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "percentile"), "seconds",

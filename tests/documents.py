@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from canonical.count import Count
 from canonical.milestone import Milestone
 from canonical.order import Order
 from canonical.reservation import Reservation
@@ -81,6 +82,14 @@ def a_position(
     """What can be sold of one SKU at one place."""
     whole = {"source": source, "sku": sku, "location": location, "as_of": at(told_at), "available": available}
     return StockPosition.model_validate(whole | more)
+
+
+def a_count(
+    sku: str = "SKU-0001", *, available: int = 5, location: str = "berlin", told_at: float = 0, source: str = "stores"
+) -> Count:
+    """What a receiving side believes that it can sell of one SKU at one place."""
+    told = {"source": source, "sku": sku, "location": location, "as_of": at(told_at), "available": available}
+    return Count.model_validate(told)
 
 
 def a_reservation(

@@ -3,7 +3,15 @@
 from alembic import context
 
 # their tables are part of the shape
-from ledger import desk_schema, journey_schema, move_schema, peak_schema, runbook_schema, watch_schema  # noqa: F401
+from ledger import (  # noqa: F401
+    desk_schema,
+    journey_schema,
+    move_schema,
+    peak_schema,
+    runbook_schema,
+    stock_schema,
+    watch_schema,
+)
 from ledger.schema import metadata
 
 connection = context.config.attributes["connection"]

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from canonical.count import Count
 from canonical.kinds import read_document
 from canonical.reservation import Reservation
 from canonical.stock import StockPosition
-from tests.documents import a_position, a_reservation
+from tests.documents import a_count, a_position, a_reservation
 
 
 @pytest.mark.parametrize("available", [-3, 0, 5, 1_000_000_000, -1_000_000_000])
@@ -49,13 +50,29 @@ def test_the_key_is_made_of_sku_and_location_and_may_be_said() -> None:
     assert (a_position("A").number, a_position("A").order) == ("A", "A@berlin")
 
 
+def test_a_count_is_keyed_as_the_position_that_it_is_compared_with() -> None:
+    assert a_count(" A@B ", location=" ulm ").key == a_position(" A@B ", location=" ulm ").key
+    assert (a_count("A").number, a_count("A").order) == ("A", "A@berlin")
+
+
+@pytest.mark.parametrize(
+    "change", [{"available": 1.5}, {"location": "a@b"}, {"key": "another"}, {"on_hand": 3}, {"target": "stores"}]
+)
+def test_what_is_no_count_is_refused(change: dict[str, Any]) -> None:
+    told = {"source": "stores", "sku": "A", "location": "berlin", "as_of": "2026-11-27T09:00:00Z", "available": 1}
+    assert Count.model_validate(told).key == "A@berlin"
+
+    with pytest.raises(ValidationError):
+        Count.model_validate(told | change)
+
+
 def test_a_key_that_would_be_too_long_is_refused_rather_than_cut() -> None:
     with pytest.raises(ValidationError):
         a_position("S" * 150, location="L" * 60)
 
 
-@pytest.mark.parametrize("document", [a_position(on_hand=-2), a_reservation()])
-def test_stock_is_read_back_as_it_was_stored(document: StockPosition | Reservation) -> None:
+@pytest.mark.parametrize("document", [a_position(on_hand=-2), a_reservation(), a_count(available=-1)])
+def test_stock_is_read_back_as_it_was_stored(document: StockPosition | Reservation | Count) -> None:
     assert read_document(document.model_dump_json()) == document
     assert json.loads(document.model_dump_json())["kind"] == document.kind
 

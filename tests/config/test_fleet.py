@@ -47,6 +47,26 @@ def test_a_route_for_stock_needs_a_pool_that_prepares_it(tmp_path: Path) -> None
         load_fleet(file)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('speaks_for = "storse"', "sources.open: speaks_for 'storse' is not configured; did you mean 'stores'?"),
+        ('speaks_for = "sandbox"', "sources.open: speaks_for 'sandbox', and no route publishes stock to it"),
+        ("reserves_within_s = 0", "sources.open.reserves_within_s: Input should be greater than 0"),
+        ('reserves_within = "15m"', "did you mean 'reserves_within_s'?"),
+    ],
+)
+def test_what_a_source_says_of_stock_must_hold(tmp_path: Path, said: str, told: str) -> None:
+    text = DEFAULT_FLEET.with_name("with-stock.toml").read_text()
+    file = tmp_path / "fleet.toml"
+    file.write_text(text.replace('secrets = ["OPEN"]', f'secrets = ["OPEN"]\n{said}'))
+
+    with pytest.raises(ConfigError) as caught:
+        load_fleet(file)
+
+    assert told in str(caught.value)
+
+
 def test_the_fleet_with_stock_is_right_and_orders_keep_their_own_way() -> None:
     fleet = load_fleet(DEFAULT_FLEET.with_name("with-stock.toml"))
 

@@ -8,7 +8,7 @@ import pytest
 from canonical.outcome import Rejected
 from tests.console.running import Running, a_console
 from tests.documents import a_position, a_reservation, an_order
-from tests.tasks.world import a_stock_fleet
+from tests.tasks.world import a_promising_fleet
 from workers.console.pages.overview import Tile, picture
 
 KEY = "SKU-0001@berlin"
@@ -16,7 +16,7 @@ KEY = "SKU-0001@berlin"
 
 @pytest.fixture
 def running(sqlite_url: str, tmp_path: Path) -> Iterator[Running]:
-    with a_console(sqlite_url, tmp_path, fleet=a_stock_fleet()) as made:
+    with a_console(sqlite_url, tmp_path, fleet=a_promising_fleet("open")) as made:
         yield made
 
 
@@ -73,3 +73,36 @@ def test_an_orders_page_shows_its_reservation(running: Running) -> None:
     assert "Order #1001" in page.text
     assert "Reserve the stock" in page.text
     assert "reservation/shopify/v1" in page.text
+
+
+def test_orders_without_a_promised_reservation_have_a_tile(running: Running) -> None:
+    def tiles() -> list[Tile]:
+        return [one for one in picture(running.console.desk).tiles if one.title == "Orders without reservation"]
+
+    world = running.world
+    world.prepare(*world.tell(an_order("1", source="open")))
+    early = tiles()
+    world.clock.move(960)
+    late = tiles()
+
+    assert [(one.figure, one.tone) for one in early] == [("0", "good")]
+    assert [(one.figure, one.tone) for one in late] == [("1", "bad")]
+    assert late[0].notes == ("open promised to reserve within 15 min; oldest 16 min 0 s",)
+
+
+def test_where_no_channel_promises_there_is_no_such_tile(sqlite_url: str, tmp_path: Path) -> None:
+    with a_console(sqlite_url, tmp_path) as running:
+        assert "Orders without reservation" not in {one.title for one in picture(running.console.desk).tiles}
+
+
+def test_the_overview_tells_the_backlog_by_location_where_orders_name_one(running: Running) -> None:
+    world, reader = running.world, running.person("reader")
+    world.prepare(*world.tell(an_order("1")))
+    nowhere = reader.get("/").text
+    world.prepare(*world.tell(an_order("2", location="berlin-<b>"), an_order("3", location="berlin-<b>")))
+    page = reader.get("/").text
+
+    assert "Backlog by location" not in nowhere
+    assert "Backlog by location" in page
+    assert '<th scope="row">berlin-&lt;b&gt;</th>' in page
+    assert '<th scope="row">none</th>' in page

@@ -23,9 +23,9 @@ def expressions(name: str) -> list[str]:
     return found
 
 
-def test_there_are_dashboards_for_business_lanes_failures_and_machinery() -> None:
-    assert set(dashboards()) == {"overview.json", "outside.json", "lanes.json", "failures.json", "workers.json"}
-    assert len({dashboard["uid"] for dashboard in dashboards().values()}) == 5
+def test_there_are_dashboards_for_business_stock_lanes_failures_and_machinery() -> None:
+    assert set(dashboards()) == {"overview.json", "stock.json", "outside.json", "lanes.json", "failures.json", "workers.json"}
+    assert len({dashboard["uid"] for dashboard in dashboards().values()}) == len(dashboards())
 
 
 @every_dashboard

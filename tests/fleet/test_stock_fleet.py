@@ -1,4 +1,4 @@
-"""Stock on a running fleet: every event told twice, the receiving side down, an answer lost; taken in once, the newest last."""
+"""Stock on a running fleet: every event told twice, the receiving side down, an answer lost; sent once, newest last, counted."""
 
 import json
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import pytest
 from adapters.wire.standard_webhooks import secret_bytes, signed_headers
 from config.settings import load_secrets
 from ledger import performance
+from ledger.counts import SETTLING, Accuracy, accuracy
 from tests.docs.pages import ROOT
 from tests.fleet.running import TestFleet, a_fleet
 from tests.live import Rabbit, wait_until
@@ -29,6 +30,11 @@ QUICK = """
 [waits]
 first_retry_s = 0.5
 longest_retry_s = 1
+
+[sources.stores-counts]
+channel = "open"
+secrets = ["OPEN"]
+speaks_for = "stores"
 """
 COUNTED = datetime.now(UTC) - timedelta(minutes=1)
 OLD, NEW, NEWEST = (COUNTED + timedelta(seconds=s) for s in (0, 10, 20))
@@ -46,22 +52,27 @@ class Teller:
 
     def __init__(self, fleet: TestFleet) -> None:
         self._fleet = fleet
-        self._url = f"{fleet.running.urls['receiver']}/in/open"
+        self._receiver = fleet.running.urls["receiver"]
         self._key = secret_bytes((fleet.running.folder / "secrets" / "OPEN").read_text())
         self._sent = 0
 
-    def tell(self, kind: str, as_of: datetime, **data: Any) -> None:
+    def tell(self, kind: str, as_of: datetime, source: str = "open", **data: Any) -> None:
         """One event, two times under one id, as senders do that did not hear the first answer."""
         self._sent += 1
         envelope = {"type": f"{kind}.upserted", "timestamp": as_of.isoformat(), "data": data | {"as_of": as_of.isoformat()}}
         body = json.dumps(envelope).encode()
         for _ in range(2):
             headers = signed_headers((self._key,), f"event-{self._sent}", int(now().timestamp()), body)
-            with urlopen(Request(self._url, body, dict(headers)), timeout=30) as answer:
+            with urlopen(Request(f"{self._receiver}/in/{source}", body, dict(headers)), timeout=30) as answer:
                 assert answer.status == 200
 
     def position(self, sku: str, available: int, as_of: datetime) -> None:
         self.tell("stock", as_of, sku=sku, location="berlin", available=available)
+
+    def count(self, sku: str, available: int) -> None:
+        """What the receiving side shows, when all that it answered has settled."""
+        as_of = now() + SETTLING + timedelta(seconds=1)
+        self.tell("count", as_of, "stores-counts", sku=sku, location="berlin", available=available)
 
     def all_is_read(self) -> None:
         """Wait until every event was prepared."""
@@ -143,3 +154,10 @@ def test_stock_is_published_once_and_the_newest_last_whatever_is_repeated_lost_o
     assert (tile(fleet).figure, tile(fleet).tone) == ("0", "good")
     with fleet.ledger.read() as session:
         assert performance.posting_latency(session, now() - timedelta(minutes=5), "stock.publish").count == 3
+
+    for sku, believed in (("A", 7), ("B", 9), ("D", 1)):
+        teller.count(sku, believed)
+    teller.all_is_read()
+    with fleet.ledger.read() as session:
+        stores = Accuracy("stores", equal=1, different=1, unpublished=1, over=4)
+        assert accuracy(session, ["stores"], now() - timedelta(minutes=5)) == [stores]

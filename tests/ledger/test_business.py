@@ -12,22 +12,27 @@ from sqlalchemy import insert
 
 import ledger.actions
 import ledger.business
+import ledger.counts
 import ledger.desk
 import ledger.failures
+import ledger.locations
+import ledger.oversell
 import ledger.performance
 import ledger.search
 import ledger.story
+import ledger.unreserved
 from canonical.outcome import Rejected, Unavailable, Uncertain
 from config.fleet import DeskRule
 from ledger.actions import Actor
 from ledger.business import MOST_COUNTED
 from ledger.schema import deliveries, documents, versions
+from ledger.session import Session
 from routing.patch import Setting
 from routing.ramp import Pace
 from tasks.desk import note, start_job
 from tasks.edit import Change, edit
 from tasks.replay import retry
-from tests.documents import MORNING, a_return, a_shipment, an_order
+from tests.documents import MORNING, a_position, a_return, a_shipment, an_order
 from tests.tasks.desk import ANNA, of_unknown_item, refused, run_jobs
 from tests.tasks.world import TARGET, World, a_world
 
@@ -267,6 +272,7 @@ def test_no_view_reads_a_whole_table(postgres_url: str) -> None:
     with a_world(postgres_url) as world:
         refused(world, "a", "b")
         stand(world, 400)
+        world.prepare(*world.tell(a_position(available=-1)))
         with psycopg.connect(postgres_url, autocommit=True) as other:
             other.execute("SELECT pg_stat_reset()")
         look_at_all(world)
@@ -296,7 +302,8 @@ def test_every_plan_on_sqlite_goes_by_an_index_or_ends_at_its_bound(sqlite_url: 
     assert whole == []
 
 
-BIG = ("events", "documents", "document_versions", "deliveries", "attempts", "cases", "actions", "edits")
+BIG = ("events", "documents", "document_versions", "deliveries", "attempts", "cases", "actions", "edits",
+       "stock_counts", "stock_cancellations", "unreserved_orders")  # fmt: skip
 
 
 def look_at_all(world: World) -> None:
@@ -308,12 +315,27 @@ def look_at_all(world: World) -> None:
         ledger.business.money_awaiting_posting(session, [TARGET])
         ledger.business.shipments_not_reconciled(session, [TARGET], MORNING)
         ledger.business.exceptions_by_owner(session, (), MORNING)
+        look_at_stock(session)
         ledger.performance.posting_latency(session, start)
         ledger.performance.completion(session, DOMAINS, start)
         ledger.performance.replay_success(session, start)
         for word in ("a", "#a", "evt", "0" * 32, "d1", "e1", "SO-1"):
             ledger.search.find(session, word, ["shopify", "open"])
         ledger.story.whole_story(session, "shopify", "a")
+
+
+def look_at_stock(session: Session) -> None:
+    """Every view of what is counted, oversold, not reserved, and of where things stand."""
+    start = MORNING - timedelta(hours=1)
+    ledger.counts.published(session, TARGET, "SKU-0001@berlin", MORNING)
+    ledger.counts.accuracy(session, [TARGET], start)
+    ledger.counts.apart(session, [TARGET], start, 5)
+    ledger.oversell.rates(session, start)
+    ledger.oversell.oversold(session)
+    ledger.oversell.shortest(session, ["shopify"], 5)
+    ledger.unreserved.without_reservation(session, {"shopify": 1.0}, MORNING)
+    ledger.unreserved.missing(session, {"shopify": 1.0}, MORNING, 5)
+    ledger.locations.backlog_by_location(session, [TARGET])
 
 
 def _plan(world: World, statement: str, values: object) -> list[str]:

@@ -126,10 +126,10 @@ def test_a_rule_that_asks_for_more_than_the_method_is_no_rule_for_a_glance_at_it
         assert class_of_method([rule], "shopify", "Express", "normal") == "normal"
 
 
-def test_the_content_of_an_order_that_tells_neither_tier_nor_promise_reads_as_before_they_existed() -> None:
+def test_the_content_of_an_order_that_tells_no_tier_promise_or_reason_reads_as_before_they_existed() -> None:
     plain, told = an_order(), an_order(customer_tier="gold", promised_by=at(0).isoformat())
 
-    assert not {"customer_tier", "promised_by"} & plain.model_dump().keys()
+    assert not {"customer_tier", "promised_by", "cancel_reason"} & plain.model_dump().keys()
     assert read_document(told.model_dump_json()) == told
 
 

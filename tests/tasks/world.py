@@ -17,7 +17,7 @@ from adapters.throttle.base import Granted, Limit
 from adapters.throttle.local import LocalThrottle
 from canonical.document import DOMAIN_OF
 from canonical.kinds import AnyDocument, read_document
-from config.fleet import Fleet, Route
+from config.fleet import Fleet, Route, Source
 from config.settings import load_settings
 from config.topology import load_topology
 from ledger import migrate
@@ -188,6 +188,20 @@ def a_stock_fleet() -> Fleet:
     """The same with a route that carries stock positions and reservations to the target as well."""
     fleet = a_fleet()
     return fleet.model_copy(update={"routes": (*fleet.routes, Route(target=TARGET, kinds=("stock", "reservation")))})
+
+
+def a_counted_fleet(fleet: Fleet | None = None) -> Fleet:
+    """The same with a source that says what the target shows as available."""
+    fleet = fleet or a_stock_fleet()
+    stores = Source.model_validate({"channel": "open", "secrets": ("OPEN",), "speaks_for": TARGET})
+    return fleet.model_copy(update={"sources": {**fleet.sources, "stores": stores}})
+
+
+def a_promising_fleet(source: str = "shopify") -> Fleet:
+    """The same with a source that promises to reserve stock for every order, within a quarter of an hour."""
+    fleet = a_stock_fleet()
+    promising = fleet.sources[source].model_copy(update={"reserves_within_s": 900.0})
+    return fleet.model_copy(update={"sources": {**fleet.sources, source: promising}})
 
 
 @contextmanager

@@ -38,6 +38,17 @@ def test_programs_read_settings_fleet_topology_and_names_of_secrets() -> None:
     assert told["missing_secrets"] == []
 
 
+def test_what_sources_promise_of_stock_is_shown(tmp_path: Path) -> None:
+    text = DEFAULT_FLEET.with_name("with-stock.toml").read_text()
+    file = tmp_path / "fleet.toml"
+    file.write_text(text.replace('secrets = ["OPEN"]', 'secrets = ["OPEN"]\nspeaks_for = "stores"\nreserves_within_s = 900'))
+
+    told = millrace("config", "check", FLEET_FILE=str(file), SECRET_STORES="whsec_" + "A" * 32)
+
+    assert "open counts for stores" in told.err
+    assert "open reserves within 900 s" in told.err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -16,6 +16,7 @@ NOUNS = {
     "deliveries",
     "failures",
     "jobs",
+    "stock",
     "crossrefs",
     "weights",
     "lanes",

@@ -58,6 +58,7 @@ LOOKS = {
     "audit list": "", "audit verify": "", "reprioritize list": "", "console user list": "",
     "peak list": "", "peak show": "quiet", "peak plan": "quiet", "peak status": "", "peak history": "", "peak schedule list": "",
     "runbook list": "", "runbook show": "queue-backlog", "runbook check": f"queue-backlog --with lane={LANE}", "runbook runs": "",
+    "stock accuracy": "", "stock oversold": "", "stock unreserved": "",
     "alerts list": "", "scale plan": f"--lane {LANE} --drain-within 1h",
     "rehearse": "current --arrivals flat --rate 1 --for 1m",
 }  # fmt: skip

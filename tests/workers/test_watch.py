@@ -16,6 +16,7 @@ from tests.documents import a_position, a_reservation, a_shipment, an_order
 from tests.tasks.desk import refused
 from tests.tasks.world import TARGET, World, a_stock_fleet, a_world
 from tests.workers.peaks import PeakDesk, a_profile
+from tests.workers.test_stock_figures import OF_STOCK
 from workers import lane_actions
 from workers.business_figures import business_of
 from workers.lane_actions import Operator
@@ -114,7 +115,7 @@ def test_every_reading_is_a_figure_of_the_list_with_its_labels(world: World) -> 
     elsewhere = {"millrace_broker_alarm", "millrace_limiter_unshared", "millrace_lane_throttled_share",
                  "millrace_operator_deeds_total", "millrace_shipments_not_reconciled", "millrace_refunds_not_in_finance",
                  "millrace_posting_latency_seconds", "millrace_replay_success_ratio", "millrace_peak_profile_in_force",
-                 "millrace_peak_profile_rest_seconds"}  # fmt: skip
+                 "millrace_peak_profile_rest_seconds", *OF_STOCK}  # fmt: skip
     assert {(one.metric, tuple(sorted(one.labels))) for one in found} <= {
         (name, tuple(sorted(figure.labels))) for name, figure in FIGURES.items()
     }

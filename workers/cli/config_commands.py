@@ -47,6 +47,8 @@ def check(as_json: Json = False) -> None:
     else:
         show_table(["setting", "value"], sorted((name, str(value)) for name, value in effective["settings"].items()))
         say(f"sources: {', '.join(effective['fleet']['sources'])}; targets: {', '.join(effective['fleet']['targets'])}")
+        for told in _promises(effective["fleet"]["sources"]):
+            say(told)
         say(f"peak profiles: {', '.join(profiles) or 'none'}")
         say(f"secrets set: {', '.join(effective['secrets']) or 'none'}")
     if missing:
@@ -55,6 +57,14 @@ def check(as_json: Json = False) -> None:
     for told in misfits:
         say(f"a shipped profile does not fit this fleet: {told}; have your own in a folder, MILLRACE_PEAKS_FOLDER")
     say("configuration is right")
+
+
+def _promises(sources: dict[str, Any]) -> list[str]:
+    """What sources say of stock beside their documents."""
+    return [
+        *(f"{name} counts for {one['speaks_for']}" for name, one in sources.items() if one["speaks_for"]),
+        *(f"{name} reserves within {one['reserves_within_s']:g} s" for name, one in sources.items() if one["reserves_within_s"]),
+    ]
 
 
 def _masked(values: dict[str, Any]) -> dict[str, Any]:

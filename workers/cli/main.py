@@ -25,6 +25,7 @@ from workers.cli.reprioritize_commands import reprioritize
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
 from workers.cli.runbook_commands import runbook
 from workers.cli.scale_commands import scale
+from workers.cli.stock_commands import stock
 from workers.cli.store_commands import db, topology
 from workers.cli.wiring import explained
 
@@ -49,6 +50,7 @@ add_case_commands(failures)
 add_edit_commands(failures)
 app.add_typer(failures, name="failures")
 app.add_typer(jobs, name="jobs")
+app.add_typer(stock, name="stock")
 app.add_typer(crossrefs, name="crossrefs")
 app.add_typer(weights, name="weights")
 app.add_typer(lanes, name="lanes")

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import ledger.alerts
 import ledger.notices
+import ledger.oversell
+import ledger.unreserved
 from ledger import service_levels
 from ledger.alerts import Alert
 from ledger.notices import Notice
@@ -166,6 +168,8 @@ class Notifier:
             service_levels.forget(session, now)
             ledger.alerts.remove_over(session, now)
             ledger.notices.remove_old(session, now)
+            ledger.oversell.forget(session, now)
+            ledger.unreserved.forget(session, now)
 
 
 def _is_theirs(alert: Alert | None) -> bool:

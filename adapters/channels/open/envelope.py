@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from canonical.count import Count
 from canonical.document import Domain
 from canonical.kinds import AnyDocument
 from canonical.milestone import Milestone
@@ -15,7 +16,13 @@ from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
 Type = Literal[
-    "order.upserted", "shipment.upserted", "return.upserted", "stock.upserted", "reservation.upserted", "milestone.reached"
+    "order.upserted",
+    "shipment.upserted",
+    "return.upserted",
+    "stock.upserted",
+    "reservation.upserted",
+    "milestone.reached",
+    "count.upserted",
 ]
 
 DOMAINS: dict[str, Domain] = {
@@ -25,6 +32,7 @@ DOMAINS: dict[str, Domain] = {
     "stock.upserted": "stock",
     "reservation.upserted": "stock",
     "milestone.reached": "shipments",
+    "count.upserted": "stock",
 }
 MODELS: dict[str, type[AnyDocument]] = {
     "order.upserted": Order,
@@ -33,6 +41,7 @@ MODELS: dict[str, type[AnyDocument]] = {
     "stock.upserted": StockPosition,
     "reservation.upserted": Reservation,
     "milestone.reached": Milestone,
+    "count.upserted": Count,
 }
 _NUMBER: JsonValue = {"type": "number", "minimum": 0.0}
 _AMOUNT: dict[str, JsonValue] = {

@@ -1,6 +1,6 @@
 """Reads a Shopify order as the canonical order: what is still owed, in shop money."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -21,9 +21,16 @@ from adapters.channels.shopify.payload import (
     total,
 )
 from canonical.money import MOST_DECIMALS, in_minor_digits
-from canonical.order import Order
+from canonical.order import CancelReason, Order
 
 LONGEST_NOTE = 2_000
+_REASONS: Mapping[str, CancelReason] = {
+    "customer": "customer",
+    "inventory": "stock",
+    "fraud": "fraud",
+    "declined": "payment",
+}
+"""Shopify's reasons for a cancellation that have one of ours; ``staff``, ``other`` and what may come are ``other``."""
 _RATE_STEP = Decimal(1).scaleb(-MOST_DECIMALS)
 _NOBODY = Customer()
 
@@ -42,6 +49,7 @@ def order_of(told: OrderPayload, source: str, as_of: datetime, *, cancelled: boo
     gone = bool(goods) and not left and any(line.quantity for line in goods)
     now = not gone and any(line.current_quantity is not None for line in told.line_items)
     shipping_lines = [line for line in told.shipping_lines or () if not line.is_removed]
+    off = cancelled or gone or told.cancelled_at is not None
     # One reading of plain values: a model of each part, made first, would be looked at twice.
     return Order.model_validate(
         {
@@ -49,7 +57,7 @@ def order_of(told: OrderPayload, source: str, as_of: datetime, *, cancelled: boo
             "key": key(told.id),
             "as_of": as_of,
             "number": text(told.name) or key(told.order_number) or key(told.id),
-            "status": "cancelled" if cancelled or gone or told.cancelled_at is not None else "open",
+            "status": "cancelled" if off else "open",
             "placed_at": told.processed_at or told.created_at or as_of,
             "currency": told.currency,
             "prices_include_tax": bool(told.taxes_included),
@@ -65,6 +73,7 @@ def order_of(told: OrderPayload, source: str, as_of: datetime, *, cancelled: boo
             "shipping_method": next((text(s.title) or text(s.code) for s in shipping_lines), None),
             "location": key(told.location_id),
             "note": _note(told.note),
+            "cancel_reason": _reason(told.cancel_reason) if off else None,
         }
     )
 
@@ -72,6 +81,11 @@ def order_of(told: OrderPayload, source: str, as_of: datetime, *, cancelled: boo
 def _note(told: str | None) -> str | None:
     whole = text(told)
     return whole[:LONGEST_NOTE] if whole else None
+
+
+def _reason(told: str | None) -> CancelReason | None:
+    reason = text(told)
+    return _REASONS.get(reason, "other") if reason else None
 
 
 def _is_tip(line: LineItem) -> bool:

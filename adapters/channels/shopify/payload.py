@@ -185,6 +185,7 @@ class OrderPayload(Part, frozen=True, kw_only=True):
     processed_at: Time | None = None
     updated_at: Time | None = None
     cancelled_at: Time | None = None
+    cancel_reason: Text | None = None
     currency: Code
     taxes_included: bool | None = None
     duties_included: bool | None = None

@@ -23,6 +23,7 @@ EXAMPLES = [
     "open_stock.json",
     "open_reservation.json",
     "open_milestone.json",
+    "open_count.json",
 ]
 BODY = b'{"type": "order.upserted"}'
 

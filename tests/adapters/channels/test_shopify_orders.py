@@ -150,6 +150,22 @@ def test_a_cancellation_is_told_by_its_time_or_its_topic() -> None:
     assert order(payload(), "orders/cancelled").status == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("told", "is_"),
+    [
+        ("inventory", "stock"),
+        ("customer", "customer"),
+        ("declined", "payment"),
+        ("fraud", "fraud"),
+        ("staff", "other"),
+        (None, None),
+    ],
+)
+def test_a_cancellation_says_why_in_our_words(told: str, is_: str | None) -> None:
+    assert order(payload(cancel_reason=told), "orders/cancelled").cancel_reason == is_
+    assert order(payload(cancel_reason=told)).cancel_reason is None
+
+
 def test_a_test_order_does_not_pass_for_a_sale() -> None:
     assert order(payload(test=True)).test
     assert not order(payload()).test

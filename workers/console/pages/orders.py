@@ -61,13 +61,15 @@ def _told(visit: Visit, template: str) -> Response:
 
 
 def _head(whole: WholeStory) -> DocumentView | None:
-    """The document that the page is of: the order, or the stock position, which belongs to none."""
-    return next((d for d in whole.story.documents if d.kind in ("order", "stock")), None)
+    """The document that the page is of: the order, or the stock position or count, which belongs to none."""
+    return next((d for d in whole.story.documents if d.kind in ("order", "stock", "count")), None)
 
 
 def _title(head: DocumentView | None, order_key: str) -> str:
     if head is not None and head.kind == "stock":
         return f"Stock of {order_key}"
+    if head is not None and head.kind == "count":
+        return f"Stock counted of {order_key}"
     return f"Order {head.number or order_key if head else order_key}"
 
 

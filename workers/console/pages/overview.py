@@ -1,7 +1,7 @@
 """Runs the overview: what waits between the channels and the ERP, in retail words, with what needs somebody now."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,9 +12,13 @@ from starlette.responses import Response
 
 import ledger.business
 import ledger.jobs
+import ledger.locations
 import ledger.performance
+import ledger.unreserved
 from config.fleet import Fleet
 from ledger.business import STAGES, Backlog, Owned, Pending, Stage
+from ledger.locations import AtLocation
+from ledger.unreserved import Unreserved
 from routing import names
 from workers.console.desk import Desk
 from workers.console.live import Live
@@ -23,11 +27,14 @@ from workers.console.pages import retail
 from workers.console.pages.lane_views import Looked, look
 from workers.console.words import span
 from workers.lanes import LaneView
+from workers.stock_figures import promises
 
 SHIPMENT_LATE = timedelta(minutes=15)
 REFUND_LATE = timedelta(hours=1)
 LATELY = timedelta(minutes=15)
 A_DAY = timedelta(days=1)
+MOST_LOCATIONS = 25
+"""Locations that the page shows, the fullest; the metrics tell more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +69,10 @@ class Stand:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelRow:
-    """The backlog of one channel by stage; a stage without anything is left out."""
+class PlaceRow:
+    """The backlog of one channel or location by stage; a stage without anything is left out."""
 
-    channel: str
+    name: str
     cells: Mapping[Stage, Stand]
     total: int
     more: bool
@@ -77,7 +84,8 @@ class Picture:
 
     now: datetime
     tiles: list[Tile] = field(default_factory=list)
-    backlog: list[ChannelRow] = field(default_factory=list)
+    backlog: list[PlaceRow] = field(default_factory=list)
+    locations: list[PlaceRow] = field(default_factory=list)
     owned: Sequence[Owned] = ()
     lanes: Sequence[LaneView] = ()
     alarms: list[Alarm] = field(default_factory=list)
@@ -97,12 +105,18 @@ def picture(desk: Desk) -> Picture:
         completion = ledger.performance.completion(session, domains, made.now - A_DAY)
         replays = ledger.performance.replay_success(session, made.now - A_DAY)
         halted = ledger.jobs.halted(session)
+        places = ledger.locations.backlog_by_location(session, targets)
+        promised = promises(fleet)
+        unreserved = ledger.unreserved.without_reservation(session, promised, made.now)
     views = look(desk)
     made.lanes = views.lanes
-    made.backlog = channels(rows)
+    made.backlog = by_stage((row.channel, row) for row in rows)
+    if any(one.location != ledger.locations.NOWHERE for one in places):
+        made.locations = by_stage((one.location, one) for one in places)
     made.tiles = [
         _orders(rows, money, made.now),
         _reservations(rows, fleet, made.now),
+        *_unreserved(unreserved, promised, made.now),
         _late("Shipments not reconciled", shipments, SHIPMENT_LATE, "shipment", made.now),
         _late("Refunds not in finance", refunds, REFUND_LATE, "refund", made.now),
         _exceptions(made.owned, made.now),
@@ -114,21 +128,21 @@ def picture(desk: Desk) -> Picture:
     return made
 
 
-def channels(rows: Sequence[Backlog]) -> list[ChannelRow]:
-    """The backlog by channel and stage, the fullest channel first; bars are drawn against the fullest cell."""
-    cells: dict[str, dict[Stage, list[Backlog]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        cells[row.channel][row.stage].append(row)
+def by_stage(rows: Iterable[tuple[str, Backlog | AtLocation]]) -> list[PlaceRow]:
+    """The backlog by name (of a channel or location) and stage, the fullest first; bars are drawn against the fullest cell."""
+    cells: dict[str, dict[Stage, list[Backlog | AtLocation]]] = defaultdict(lambda: defaultdict(list))
+    for name, row in rows:
+        cells[name][row.stage].append(row)
     most = max((sum(r.count for r in some) for stages in cells.values() for some in stages.values()), default=0)
     made = []
-    for channel, stages in cells.items():
+    for name, stages in cells.items():
         stands = {stage: _stand(stages[stage], most) for stage in STAGES if stage in stages}
         total = sum(stand.count for stand in stands.values())
-        made.append(ChannelRow(channel, stands, total, any(stand.more for stand in stands.values())))
-    return sorted(made, key=lambda row: (-row.total, row.channel))
+        made.append(PlaceRow(name, stands, total, any(stand.more for stand in stands.values())))
+    return sorted(made, key=lambda row: (-row.total, row.name))
 
 
-def _stand(rows: Sequence[Backlog], most: int) -> Stand:
+def _stand(rows: Sequence[Backlog | AtLocation], most: int) -> Stand:
     total = sum(row.count for row in rows)
     return Stand(total, any(row.more for row in rows), min(row.oldest_at for row in rows), retail.part(total, most))
 
@@ -167,6 +181,20 @@ def _reservations(rows: Sequence[Backlog], fleet: Fleet, now: datetime) -> Tile:
         notes.append(_stuck(parked))
     link = "/failures" if parked else f"/lanes/{names.lane(oldest.target)}"
     return Tile(title, retail.counted(total, more), "bad" if parked else "warn", tuple(notes), link)
+
+
+def _unreserved(rows: Sequence[Unreserved], promised: Mapping[str, float], now: datetime) -> list[Tile]:
+    """Only where some channel promises: elsewhere an order without a reservation is none that lacks one."""
+    if not rows:
+        return []
+    title, late = "Orders without reservation", [row for row in rows if row.oldest_at is not None]
+    if not late:
+        return [Tile(title, "0", "good", ("Every order that was to be reserved by now is.",))]
+    total, more = sum(row.count for row in late), any(row.more for row in late)
+    told = min((row.oldest_at, row.channel) for row in late if row.oldest_at is not None)
+    within = retail.about(timedelta(seconds=promised[told[1]]))
+    notes = (f"{told[1]} promised to reserve within {within}; oldest {retail.since(told[0], now)}",)
+    return [Tile(title, retail.counted(total, more), "bad", notes)]
 
 
 def _late(title: str, rows: Sequence[Pending], after: timedelta, noun: str, now: datetime) -> Tile:
@@ -275,7 +303,8 @@ def live(desk: Desk) -> str:
 def _values(desk: Desk) -> dict[str, Any]:
     seen = picture(desk)
     deferred = any("deferred" in row.cells for row in seen.backlog)
-    return {"w": retail, "picture": seen, "stages": [one for one in STAGES if one != "deferred" or deferred]}
+    stages = [one for one in STAGES if one != "deferred" or deferred]
+    return {"w": retail, "picture": seen, "stages": stages, "most_locations": MOST_LOCATIONS}
 
 
 PAGES = (Page("/", overview, name="overview", menu="Overview"),)
