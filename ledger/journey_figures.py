@@ -4,7 +4,7 @@ Each figure is of the latest rows of a window, MOST_LOOKED_AT at most; a channel
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -101,10 +101,20 @@ def confirmations(session: Session, since: datetime) -> list[Took]:
 def unconfirmed(session: Session, within_s: Mapping[str, float], now: datetime) -> list[Standing]:
     """Orders of these sources that the ERP took longer ago than their warehouse has to confirm, and that it did not confirm.
 
-    Of the latest MOST_LOOKED_AT effects of the whole fleet.
+    Of the MOST_LOOKED_AT effects of the whole fleet that are the youngest of those whose time can be over: among the latest of
+    all, a busy fleet would have none that is old enough.
     """
+    rows: list[tuple[str, datetime]] = []
+    for allowed_s in sorted(set(within_s.values())):
+        channels = [channel for channel, its_s in within_s.items() if its_s == allowed_s]
+        rows += _unconfirmed(session, channels, now - timedelta(seconds=allowed_s))
+    return standing(rows)
+
+
+def _unconfirmed(session: Session, channels: Sequence[str], due: datetime) -> Iterator[tuple[str, datetime]]:
     d = deliveries.c
-    latest = select(d.document_id, d.operation, d.state, d.settled_at).order_by(d.id.desc()).limit(MOST_LOOKED_AT).subquery()
+    looked = select(d.document_id, d.operation, d.state, d.settled_at).where(d.id <= _last_before(session, due))
+    latest = looked.order_by(d.id.desc()).limit(MOST_LOOKED_AT).subquery()
     query = (
         select(documents.c.source, latest.c.settled_at)
         .join(documents, documents.c.id == latest.c.document_id)
@@ -112,13 +122,24 @@ def unconfirmed(session: Session, within_s: Mapping[str, float], now: datetime) 
         .where(
             latest.c.operation == "order.create",
             latest.c.state == "done",
+            latest.c.settled_at < due,
             documents.c.status != "cancelled",
-            documents.c.source.in_(list(within_s)),
+            documents.c.source.in_(channels),
             journeys.c.confirmed_at.is_(None),
         )
     )
-    rows = session.execute(query) if within_s else ()
-    return standing((source, at) for source, at in rows if at and at < now - timedelta(seconds=within_s[source]))
+    yield from ((source, at) for source, at in session.execute(query))
+
+
+def _last_before(session: Session, moment: datetime) -> int:
+    """Id of the last delivery written before then, 0 if there is none; found by halving: ids are given in order of time."""
+    d = deliveries.c
+    low, high = 0, session.execute(select(func.max(d.id))).scalar_one() or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        found, written_at = session.execute(select(d.id, d.created_at).where(d.id >= middle).order_by(d.id).limit(1)).one()
+        low, high = (found, high) if written_at < moment else (low, middle - 1)
+    return low
 
 
 def reached(session: Session, steps: Iterable[str], since: datetime) -> dict[str, int]:

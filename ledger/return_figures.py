@@ -1,19 +1,19 @@
 """Remembers how returns fare: how long each step takes, refunds that the ERP does not know, returns that never arrived.
 
-Steps are told as milestones; a return is posted when the ERP took it. Of the latest MOST_LOOKED_AT steps of a window.
+Steps are told as milestones; a return is posted when the ERP took it. Of the LATEST of each step within a window.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import CompoundSelect, and_, case, func, select, union
 
 from ledger.journey_figures import Standing, Took, standing, took
 from ledger.journey_schema import milestones
-from ledger.performance import MOST_LOOKED_AT
 from ledger.schema import deliveries, documents
 from ledger.session import Session
+from ledger.standing import LATEST
 
 STEPS = ("return_requested", "return_received", "return_inspected", "refund_issued")
 POSTED = "posted"
@@ -21,16 +21,23 @@ POSTED = "posted"
 
 @dataclass(slots=True)
 class ReturnCase:
-    """One return of an order: when each step was taken last, and when the ERP took it (``posted``)."""
+    """One return of an order: when each step was taken last, and when the ERP took it (``posted``), as far as told."""
 
     channel: str
-    at: dict[str, datetime] = field(default_factory=dict)
+    at: dict[str, datetime]
 
 
-def return_cases(session: Session, since: datetime) -> list[ReturnCase]:
-    """Returns with a step since then, with all of their steps."""
+def return_cases(session: Session, since: datetime, asked_before: datetime) -> list[ReturnCase]:
+    """Returns of orders with a step since then, with all of their steps; among them those that were asked for last before
+    ``asked_before``, however many were asked for after it.
+    """
     m = milestones.c
-    lately = select(m.order_id).where(m.step.in_(STEPS), m.at >= since).order_by(m.at.desc()).limit(MOST_LOOKED_AT).subquery()
+    taken = (
+        select(m.order_id, m.return_key, *(func.max(case((m.step == step, m.at))).label(step) for step in STEPS))
+        .where(m.order_id.in_(_lately(since, asked_before)), m.step.in_(STEPS))
+        .group_by(m.order_id, m.return_key)
+        .subquery()
+    )
     order = documents.alias("order_head")
     told = documents.alias("return_head")
     d = deliveries.c
@@ -40,19 +47,23 @@ def return_cases(session: Session, since: datetime) -> list[ReturnCase]:
         .scalar_subquery()
     )
     query = (
-        select(m.order_id, m.return_key, m.step, func.max(m.at), order.c.source, func.max(posted))
-        .join(order, order.c.id == m.order_id)
-        .outerjoin(told, and_(told.c.kind == "return", told.c.source == order.c.source, told.c.key == m.return_key))
-        .where(m.order_id.in_(select(lately.c.order_id)), m.step.in_(STEPS))
-        .group_by(m.order_id, m.return_key, m.step, order.c.source)
+        select(order.c.source, *(taken.c[step] for step in STEPS), posted)
+        .join(order, order.c.id == taken.c.order_id)
+        .outerjoin(told, and_(told.c.kind == "return", told.c.source == order.c.source, told.c.key == taken.c.return_key))
     )
-    cases: dict[tuple[int, str], ReturnCase] = {}
-    for order_id, key, step, at, source, posted_at in session.execute(query):
-        one = cases.setdefault((order_id, key), ReturnCase(source))
-        one.at[step] = at
-        if posted_at is not None:
-            one.at[POSTED] = posted_at
-    return list(cases.values())
+    return [
+        ReturnCase(source, {name: at for name, at in zip((*STEPS, POSTED), times, strict=True) if at is not None})
+        for source, *times in session.execute(query)
+    ]
+
+
+def _lately(since: datetime, asked_before: datetime) -> CompoundSelect[int]:
+    """Orders to look at. Step by step: an index leads to the latest of one step, of several only to all there are."""
+    m = milestones.c
+    latest = select(m.order_id).where(m.at >= since).order_by(m.at.desc()).limit(LATEST)
+    looks = [latest.where(m.step == step) for step in STEPS]
+    looks.append(latest.where(m.step == "return_requested", m.at < asked_before))
+    return union(*(select(look.subquery().c.order_id) for look in looks))
 
 
 def step_speeds(cases: list[ReturnCase], since: datetime) -> list[Took]:

@@ -69,7 +69,7 @@ class Plan:
     drafts: list[Draft] = field(default_factory=list)
     first_told: list[DocumentKey] = field(default_factory=list)
     taken: list[tuple[DocumentRow, AnyDocument]] = field(default_factory=list)
-    """Documents that were not stale, each with its head as it was before."""
+    """Documents that tell something new, each with its head as it was before."""
     _orders: dict[DocumentKey, Order] = field(default_factory=dict)
     _placed_here: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _moved: dict[int, Class] = field(default_factory=dict)
@@ -135,7 +135,6 @@ class Plan:
         verdict = judge(head.version, head.as_of, head.digest, document.as_of, digest)
         if verdict == "stale":
             return "stale"
-        self.taken.append((head, document))
         if verdict == "same":
             self.touched[head.id] = document.as_of
             self.heads[key] = replace(head, as_of=document.as_of)
@@ -147,6 +146,7 @@ class Plan:
                 f"return {document.key!r} was told again with other content; the first one stands",
                 "correct the difference in the ERP by hand, or cancel and tell a new return",
             )
+        self.taken.append((head, document))
         self._write(event_id, head, document, body, digest)
         self._draft(event_id, head, document, told_class, operation_of(document, verdict, head.status))
         return verdict

@@ -1,4 +1,7 @@
-"""Does the noting of what happens to orders outside. A bundle without milestones and promises costs nothing more."""
+"""Does the noting of what happens to orders outside. New orders without a promise cost nothing more.
+
+An order that is told anew without one costs its bundle one statement, for it may have had one before.
+"""
 
 from canonical.milestone import Milestone
 from canonical.order import Order

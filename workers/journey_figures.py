@@ -38,10 +38,10 @@ def _promises(session: Session, at: datetime) -> Iterable[Reading]:
 
 
 def _returns(session: Session, fleet: Fleet, at: datetime) -> Iterable[Reading]:
-    cases = return_figures.return_cases(session, at - RETURNS_SEEN)
+    due = at - timedelta(seconds=fleet.service_levels.return_receipt_s)
+    cases = return_figures.return_cases(session, at - RETURNS_SEEN, due)
     yield from _took("millrace_return_step", "step", return_figures.step_speeds(cases, at - A_WEEK))
     yield from _standing("millrace_refunds_before_credit", return_figures.refunds_before_credit(cases), at)
-    due = at - timedelta(seconds=fleet.service_levels.return_receipt_s)
     yield from _standing("millrace_returns_not_received", return_figures.not_received(cases, due), at)
 
 

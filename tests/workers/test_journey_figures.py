@@ -8,6 +8,7 @@ import sqlalchemy
 
 from canonical.kinds import AnyDocument
 from config.fleet import Fleet, Source
+from ledger import journey_figures, return_figures
 from tests.documents import a_milestone, a_return, an_order, at
 from tests.tasks.world import World, a_fleet, a_world
 from workers.journey_figures import journeys_of
@@ -89,8 +90,20 @@ def test_orders_that_a_warehouse_has_to_confirm_are_counted_until_it_does(world:
     assert not [key for key in told if "open" in key]
 
 
-def step(name: str, at_s: float, key: str = "r1") -> AnyDocument:
-    return a_milestone(name, key=f"{key}-{name}", return_key=key, told_at=at_s)
+def test_orders_without_confirmation_are_seen_however_many_came_after_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journey_figures, "MOST_LOOKED_AT", 2)
+    tell(world, an_order("silent"))
+    world.work()
+    world.clock.move(3_601)
+    for n in range(5):
+        tell(world, an_order(f"young-{n}"))
+    world.work()
+
+    assert figures(world)["orders_unconfirmed", "shopify"] == 1
+
+
+def step(name: str, at_s: float, key: str = "r1", order_key: str = "1001") -> AnyDocument:
+    return a_milestone(name, key=f"{key}-{name}", return_key=key, order_key=order_key, told_at=at_s)
 
 
 def test_a_return_is_followed_from_asking_to_posting(world: World) -> None:
@@ -123,6 +136,19 @@ def test_a_return_that_is_posted_and_never_arrives_is_told_when_its_time_is_over
     assert figures(world)["returns_not_received_oldest_age_seconds", "shopify"] == pytest.approx(15 * DAY_S, abs=60)
 
 
+def test_a_return_that_never_arrives_is_seen_however_many_were_asked_for_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(return_figures, "LATEST", 2)
+    tell(world, an_order(), step("return_requested", 0), a_return("r1"))
+    world.work()
+    world.clock.move(15 * DAY_S)
+    for n in range(5):
+        tell(world, step("return_requested", 14.5 * DAY_S + n, f"young-{n}", f"other-{n}"))
+
+    assert figures(world)["returns_not_received", "shopify"] == 1
+
+
 def test_no_figure_reads_a_whole_table(sqlite_url: str, fleet: Fleet) -> None:
     asked: list[tuple[str, object]] = []
     with a_world(sqlite_url, fleet=fleet) as world:
@@ -140,4 +166,5 @@ def test_no_figure_reads_a_whole_table(sqlite_url: str, fleet: Fleet) -> None:
             ]
 
     assert len(plans) > 20
+    assert not [line for line in plans if "FOR ORDER BY" in line], "the latest are read in the order of an index"
     assert not [line for line in plans if re.fullmatch(r"SCAN (documents|deliveries|milestones|journeys|order_head)", line)]
