@@ -1,5 +1,6 @@
 """Turns events into OpenTelemetry spans; imported only when the extra is installed."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
@@ -14,6 +15,36 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from telemetry import bus, semantics, trace
 from telemetry.errors import type_name
+
+MOST_UNDER_WAY = 1_000
+
+
+class _Rows:
+    """Spans of deliveries under way, by the delivery: many begin together, in one request, and end one by one.
+
+    A row that a batch left undone has begun and is not told to have ended: its span ends when the row begins again, or
+    when MOST_UNDER_WAY others began after it.
+    """
+
+    def __init__(self) -> None:
+        self._spans: dict[int, Span] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def put(self, row: int, span: Span) -> None:
+        with self._lock:
+            over = [self._spans.pop(row)] if row in self._spans else []
+            self._spans[row] = span
+            if len(self._spans) > MOST_UNDER_WAY:
+                over.append(self._spans.pop(next(iter(self._spans))))
+        for one in over:
+            one.end()
+
+    def take(self, row: int) -> Span | None:
+        with self._lock:
+            return self._spans.pop(row, None)
 
 
 class Spans:
@@ -30,8 +61,7 @@ class Spans:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("millrace", schema_url=semantics.CONVENTIONS)
         self._propagator = TraceContextTextMapPropagator()
-        self._of_rows: dict[int, Span] = {}
-        """Spans of deliveries under way, by the delivery: many begin together, in one request, and end one by one."""
+        self._rows = _Rows()
         trace.follow_orders(True)
 
     def hear(self, event: bus.Event) -> None:
@@ -45,12 +75,12 @@ class Spans:
             span = self._open(work, event, started_s=0.0)
             trace.enter(trace.Place(_traceparent(span), work, span))
             if isinstance(row, int):
-                self._of_rows[row] = span
+                self._rows.put(row, span)
             return
         if work == "event.prepare" and _in_trace_of_order():
             self._begin(event)
         place = trace.leave(work)
-        begun = self._of_rows.pop(row, None) if isinstance(row, int) and work == "delivery.post" else None
+        begun = self._rows.take(row) if isinstance(row, int) and work == "delivery.post" else None
         opened = place.span if place else begun
         if isinstance(opened, Span):
             self._end(opened, event)

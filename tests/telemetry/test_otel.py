@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from telemetry import Name, bind, bus, continue_from, current_traceparent, emit, otel
-from telemetry.spans import Spans
+from telemetry.spans import MOST_UNDER_WAY, Spans
 from telemetry.trace import follow_orders, of_order, trace_id_of_order
 from tests.telemetry.endpoint import recording
 
@@ -84,6 +84,21 @@ def test_the_spans_of_one_order_are_in_one_trace_that_its_name_gives(exported: I
     assert traces[trace_id_of_order("shopify/1002")] == ["deliver netsuite"]
     linked = {f"{link.context.trace_id:032x}" for span in exported.get_finished_spans() for link in span.links}
     assert linked == {PARENT.split("-")[1]}
+
+
+def test_a_row_that_a_batch_left_undone_leaves_no_span_behind(exported: InMemorySpanExporter) -> None:
+    for _ in range(2):
+        with of_order("shopify/1001"):
+            emit(Name.DELIVERY_POST_START, target="netsuite", delivery_id=7)
+    with of_order("shopify/1001"):
+        emit(Name.DELIVERY_POST_STOP, target="netsuite", delivery_id=7, outcome="done", duration_s=0.2)
+    assert len(exported.get_finished_spans()) == 2
+
+    for row in range(MOST_UNDER_WAY + 3):
+        with of_order("shopify/1001"):
+            emit(Name.DELIVERY_POST_START, target="netsuite", delivery_id=row)
+
+    assert len(exported.get_finished_spans()) == 2 + 3
 
 
 def test_what_begins_the_trace_of_an_order_stands_at_its_own_time(exported: InMemorySpanExporter) -> None:
