@@ -53,7 +53,7 @@ class Target(Part):
     answer_timeout_s: float = Field(default=30.0, gt=0, description="longest wait for the answer to one request")
     posting_time_s: float = Field(default=60.0, gt=0, description="longest time the requests of one posting may take")
     max_attempts: int = Field(default=12, ge=1, le=100)
-    bundle: int = Field(default=50, ge=1, le=100, description="most deliveries one part of a message holds")
+    bundle: int = Field(default=100, ge=1, le=100, description="most deliveries one part of a message holds")
     shares: dict[Domain, Annotated[int, Field(ge=1)]] = Field(default={}, description="the lane's parts by domain")
     options: dict[str, str | int | float | bool] = {}
 

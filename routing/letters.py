@@ -13,7 +13,7 @@ T = TypeVar("T")
 Header = str | int | None | list[None] | dict[str, str]
 
 DELIVER_TASK = "deliver"
-MOST_ROWS = 50
+MOST_ROWS = 100
 _MOST_KEYS_SHOWN = 3
 
 
@@ -82,7 +82,7 @@ def new_task_id() -> str:
 
 
 def prepare_letters(domain: str, cls: names.Class, ids: Sequence[int], trace: str = "", since: int = 0) -> list[Letter]:
-    """Messages for accepted events of one domain and class, at most 50 rows each."""
+    """Messages for accepted events of one domain and class, at most ``MOST_ROWS`` rows each."""
     queue = names.queue(domain, cls)
     return [
         Letter(queue, prepare_task(domain), part, _show("event", [str(i) for i in part]), trace=trace, since=since)

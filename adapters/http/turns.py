@@ -74,6 +74,7 @@ class _Turns:
         self._poll = select.poll()
         self._waiting: dict[int, tuple[greenlet, float]] = {}
         self._rests = 0
+        self._idle: list[greenlet] = []
         self._fault: BaseException | None = None
         self._home = getcurrent()
 
@@ -84,6 +85,8 @@ class _Turns:
             self._wake()
             if begun:
                 begun = self._begin_some(left)
+        for turn in self._idle:
+            turn.switch(None)
         if self._fault is not None:
             raise self._fault
 
@@ -105,17 +108,27 @@ class _Turns:
             work = next(left, None)
             if work is None:
                 return False
-            turn = greenlet(self._guarded)
-            turn.gr_context = contextvars.copy_context()
-            turn.switch(work)
+            self._turn().switch(work)
         return self._fault is None
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _turn(self) -> greenlet:
+        """Who does the next work: one that is through with his, or a new one."""
+        if self._idle:
+            return self._idle.pop()
+        turn = greenlet(self._in_turns)
+        turn.gr_context = contextvars.copy_context()
+        return turn
+
+    def _in_turns(self, work: Callable[[], None] | None) -> None:
+        """One work after the other, each in a context of its own. A greenlet for each would map a stack and unmap it again."""
         _taking.set(self)
-        try:
-            work()
-        except BaseException as fault:  # noqa: BLE001  raised in the thread's own name once the others are done
-            self._fault = self._fault or fault
+        while work is not None:
+            try:
+                contextvars.copy_context().run(work)
+            except BaseException as fault:  # noqa: BLE001  raised in the thread's own name once the others are done
+                self._fault = self._fault or fault
+            self._idle.append(getcurrent())
+            work = self._home.switch()
 
     def _wake(self) -> None:
         """Give everybody a turn whose file is ready, then those whose time is over."""

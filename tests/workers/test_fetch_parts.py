@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.throttle.base import Denied, Limit
 from routing import names
+from routing.letters import MOST_ROWS
 from workers.fetch.delivered import Delivered, Ending
 from workers.fetch.lane import Lane
 from workers.fetch.parts import AHEAD_S, PART_MOST_S, SLOT_FREE_S, Parts, Rules
@@ -175,6 +176,18 @@ def test_without_a_rate_parts_are_as_large_as_lets_one_of_the_slots_come_free_so
     assert first == 1
     assert parts.rows(LANE, message, slots) == max(1, int(part_s / row_s))
     assert parts.calls(LANE, message, 10) == 10
+
+
+@pytest.mark.parametrize(("on_threads", "free_s"), [(True, 0.25), (False, 0.1)])
+def test_parts_that_prepare_are_larger_on_threads_where_class_high_has_a_slot_of_its_own(on_threads: bool, free_s: float) -> None:
+    row_s, slots = 0.006, 2
+    parts = Parts({}, on_threads=on_threads)
+    message = _message(MOST_ROWS)
+
+    for _ in range(30):
+        parts.ended("orders", message.operation, 10, 10 * row_s)
+
+    assert parts.rows("orders", message, slots) == int(slots * free_s / row_s)
 
 
 def test_a_part_takes_no_more_than_the_bundle_the_rate_and_what_waits() -> None:

@@ -82,7 +82,7 @@ class Fetch(bootsteps.StartStopStep):
             later=self._wake_later,
             in_process=c.pool.in_process,
         )
-        self.fetcher = Fetcher(serving.wanted, serving.permits, Parts(serving.rules), hands)
+        self.fetcher = Fetcher(serving.wanted, serving.permits, Parts(serving.rules, on_threads=c.pool.in_process), hands)
         c.task_consumer = c.qos = None
         c.fetch = self
         for queue in serving.wanted:

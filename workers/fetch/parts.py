@@ -12,7 +12,11 @@ SLOT_FREE_S = 0.15
 """While a lane delivers, one of its slots should come free this often: so soon an express order is picked."""
 
 PREPARE_SLOT_FREE_S = 0.1
-"""The same while events are prepared."""
+"""The same while events are prepared by processes."""
+
+PREPARE_ON_THREADS_FREE_S = 0.25
+"""The same on threads, where events of class high have a slot of their own: a part pays for its statements and its commit once,
+and of short parts that share an interpreter each row takes the longer."""
 
 PART_MOST_S = 1.0
 """A part takes no longer than this, however many run beside it: what a dead worker held comes back in one piece."""
@@ -44,8 +48,9 @@ class Rules:
 class Parts:
     """Sizes of parts by lane and operation. ``ended`` may be called on any thread; a measure lost there is no harm."""
 
-    def __init__(self, rules: Mapping[str, Rules]) -> None:
+    def __init__(self, rules: Mapping[str, Rules], *, on_threads: bool = False) -> None:
         self._rules = rules
+        self._preparing = Rules(slot_free_s=PREPARE_ON_THREADS_FREE_S if on_threads else PREPARE_SLOT_FREE_S)
         self._limits: Mapping[str, Limit] = {}
         self._row_s: dict[tuple[str, str], float] = {}
 
@@ -59,11 +64,11 @@ class Parts:
 
     def batch(self, lane: str, operation: str) -> int:
         """Postings of an operation that one call may carry; 1 where none are put together."""
-        return self._rules.get(lane, _PREPARING).batch_of(operation)
+        return self._rules.get(lane, self._preparing).batch_of(operation)
 
     def most(self, lane: str, message: Delivered, slots: int) -> int:
         """Rows that a part with the message's operation may hold, however many wait."""
-        rules = self._rules.get(lane, _PREPARING)
+        rules = self._rules.get(lane, self._preparing)
         batch = rules.batch_of(message.operation)
         if batch > 1:
             return batch
@@ -91,16 +96,13 @@ class Parts:
         # Of many parts side by side one ends soon, however long each takes. By the length of one alone, a full pool would cut
         # ever smaller parts: its own load makes every row slow.
         at_once = min(slots, self._limit(lane).concurrency or slots)
-        return min(PART_MOST_S, at_once * self._rules.get(lane, _PREPARING).slot_free_s)
+        return min(PART_MOST_S, at_once * self._rules.get(lane, self._preparing).slot_free_s)
 
     def _limit(self, lane: str) -> Limit:
-        return self._limits.get(lane) or self._rules.get(lane, _PREPARING).limit
+        return self._limits.get(lane) or self._rules.get(lane, self._preparing).limit
 
     def _ahead(self, lane: str, operation: str) -> float | None:
         limit = self._limit(lane)
         own = limit.operations.get(operation)
         rates = [rate for rate in (limit.rate_per_s, own.rate_per_s if own else None) if rate is not None]
         return min(rates) * AHEAD_S if rates else None
-
-
-_PREPARING = Rules()

@@ -71,7 +71,7 @@ class Worker:
             clock=agenda.clock,
             wall=agenda.clock,
         )
-        self.fetcher = Fetcher(post.queues, permits, Parts(rules), hands)
+        self.fetcher = Fetcher(post.queues, permits, Parts(rules, on_threads=post.threads), hands)
         tasks = {DELIVER_TASK, *(prepare_task(names.domain_of(names.family_of(queue))) for queue in post.queues)}
         self._intake = Intake(broker, tasks, clock=agenda.clock, arrived=self._soon)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 
 import pytest
@@ -117,6 +118,23 @@ def test_each_keeps_its_own_context(server: Server) -> None:
 
     assert seen == {"first": "first", "second": "second"}
     assert correlation_id() is None
+
+
+def test_what_one_leaves_in_its_context_is_not_there_for_the_next_one(server: Server) -> None:
+    seen = list[str | None]()
+    left_open = ContextVar[str | None]("left_open", default=None)
+    desk = Desk(together=1)
+    client = client_of(server, desk.talk)
+
+    def work(name: str) -> None:
+        seen.append(left_open.get())
+        left_open.set(name)
+        get(client)
+
+    side_by_side([partial(work, str(number)) for number in range(6)], 2)
+
+    assert seen == [None] * 6
+    assert left_open.get() is None
 
 
 def test_a_lock_held_over_a_request_stops_nobody_for_ever(server: Server) -> None:
