@@ -27,7 +27,7 @@ Maker = Callable[[Site, "Sizes"], list[Bench]]
 class Sizes:
     """How large the runs are. ``smoke()`` is small enough to see that everything works, and says nothing else."""
 
-    orders: int = 3_000
+    orders: int = 4_000
     connections: int = 32
     service_s: float = 0.020
     length: Length = MEASURED
@@ -67,10 +67,13 @@ def _by_name(contenders: Sequence[Contender], measure: Callable[[Contender], Run
     return {one.name: partial(measure, one) for one in contenders}
 
 
-def _weather(name: str, contenders: Sequence[Contender], rounds: int, best: int, run_s: float, only: str = "") -> Maker:
+def _weather(
+    name: str, contenders: Sequence[Contender], rounds: int, best: int, run_s: float, only: str = "", first: int = 1
+) -> Maker:
     def made(site: Site, sizes: Sizes) -> list[Bench]:
         measure = partial(WEATHERS[name], site=site, length=sizes.length)
-        return [Bench(name, _by_name(contenders, measure), "used", True, rounds, best, 1, run_s, only)]
+        rivals = tuple(one.name for one in split_by_hand(TOLD))
+        return [Bench(name, _by_name(contenders, measure), "used", True, rounds, best, 1, run_s, only, rivals, first)]
 
     return made
 
@@ -90,12 +93,16 @@ def _reorder(site: Site, sizes: Sizes) -> list[Bench]:
 
 def _pipeline(site: Site, sizes: Sizes) -> list[Bench]:
     measure = partial(measures.pipeline, site=site, orders=sizes.orders, service_s=sizes.service_s)
-    return [Bench("pipeline", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "orders_per_s", True, 5, 5, 2, 18.0)]
+    return [
+        Bench("pipeline", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "orders_per_s", True, 5, 5, 2, 18.0, first=5)
+    ]
 
 
 def _intake(site: Site, sizes: Sizes) -> list[Bench]:
     measure = partial(measures.intake, site=site, orders=sizes.orders, connections=sizes.connections)
-    return [Bench("intake", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "accepted_per_s", True, 5, 5, 2, 18.0)]
+    return [
+        Bench("intake", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "accepted_per_s", True, 5, 5, 2, 18.0, first=5)
+    ]
 
 
 def _growth(site: Site, sizes: Sizes) -> list[Bench]:
@@ -117,7 +124,7 @@ def _tryton(site: Site, sizes: Sizes) -> list[Bench]:
 
 _KNOWN = [Millrace(told=TOLD), *split_by_hand(TOLD)]
 _MAKERS: dict[str, Maker] = {
-    "throttled": _weather("throttled", [*_KNOWN, *celery_at_a_limit(TOLD)], 5, 3, 33.0),
+    "throttled": _weather("throttled", [*_KNOWN, *celery_at_a_limit(TOLD)], 5, 5, 28.0, first=5),
     "killed": _weather("killed", _KNOWN, 3, 1, 45.0, "throttled"),
     "shared": _weather("shared", _KNOWN, 3, 1, 40.0, "throttled"),
     "learned": _weather("learned", [Millrace(told=Told())], 3, 0, 55.0),

@@ -22,14 +22,19 @@ def pipeline(contender: Contender, site: Site, *, orders: int, service_s: float)
         workers = contender.pids()["worker"]
         processes.freeze(workers)
         keys = stage.accept(WARM_UP, orders)
-        before = stage.cpu()
+        before, cores = stage.cpu(), processes.cores_s()
         began = time.monotonic()
         processes.thaw(workers)
         if not stage.erp.wait_for(keys, DRAIN_LIMIT_S):
             return Run(contender.name, {}, f"not drained within {DRAIN_LIMIT_S:.0f} s: {stage.erp.verdict(keys)}")
+        worked_s, all_s = (now - then for now, then in zip(processes.cores_s(), cores, strict=True))
         ended = max(posting.at_s for posting in stage.erp.postings())
         time.sleep(SETTLE_S)
-        figures = {"orders_per_s": orders / (ended - began), **per_1000(before, stage.cpu(), orders)}
+        figures = {
+            "orders_per_s": orders / (ended - began),
+            "cores_busy": worked_s / all_s,
+            **per_1000(before, stage.cpu(), orders),
+        }
         return Run(contender.name, figures, stage.erp.verdict(keys | stage.warm))
 
 

@@ -35,6 +35,13 @@ def cpu_s(roots: Iterable[int]) -> float:
     return ticks / _TICKS
 
 
+def cores_s() -> tuple[float, float]:
+    """CPU seconds of all cores since the machine started: worked (by anybody, the host's own part included), and in all."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return (sum(ticks) - idle) / _TICKS, sum(ticks) / _TICKS
+
+
 def rss_mb(roots: Iterable[int]) -> float:
     """Resident memory of the trees in MB (pages shared between forked processes count in each)."""
     return sum(int(fields[21]) for pid in tree(*roots) if (fields := _stat(pid))) * _PAGE / 1e6

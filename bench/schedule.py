@@ -1,9 +1,11 @@
 """Plans the runs of one sitting: every bench once with everybody, then again with those that matter, until the time is over.
 
 Rounds go round all benches, so that a slow minute of the machine hits none of them alone, and so that what does not fit any
-more is a repetition and never a bench. Against the product, the best peer of the rounds so far is worth most.
+more is a repetition and never a bench. Benches that compare rates have theirs before the others repeat. Against the product, the
+best peer of the rounds so far is worth most.
 """
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +32,11 @@ class Bench:
     peer_rounds: int = 1
     run_s: float = 30.0
     only_best_of: str = ""
-    """Title of an earlier bench: of the peers only its best one takes part in this one."""
+    """Title of an earlier bench: of the peers only its best one that can take part in this one does so."""
+    rivals: tuple[str, ...] = ()
+    """Peers that may be the best one; empty: all. One that has most of its requests refused is no rival, whatever it uses."""
+    first: int = 1
+    """So many rounds, as far as they are wished, are made before any bench that has had its own first ones is repeated."""
 
 
 @dataclass(slots=True)
@@ -64,22 +70,24 @@ class Schedule:
         return max(seen) if seen else bench.run_s
 
     def best_peer(self, bench: Bench) -> str | None:
-        """The peer with the best figure of its good runs so far, in this bench or the one it goes by."""
-        bench = next((one for one in self.benches if one.title == bench.only_best_of), bench)
-        choose = max if bench.higher_is_better else min
-        figures = {
-            run.contender: run.figures[bench.figure]
-            for run in self.runs.get(bench.title, [])
-            if run.contender != PRODUCT and not run.void and bench.figure in run.figures
-        }
+        """The peer of this bench with the best median of its good runs so far, in this bench or the one it goes by."""
+        judged_in = next((one for one in self.benches if one.title == bench.only_best_of), bench)
+        choose = max if judged_in.higher_is_better else min
+        found: dict[str, list[float]] = {}
+        for run in self.runs.get(judged_in.title, []):
+            if not run.void and judged_in.figure in run.figures:
+                found.setdefault(run.contender, []).append(run.figures[judged_in.figure])
+        may_be = (set(judged_in.rivals or found) & set(bench.measures)) - {PRODUCT}
+        figures = {name: statistics.median(values) for name, values in found.items() if name in may_be}
         return choose(figures, key=lambda name: figures[name]) if figures else None
 
     def _to_come(self) -> list[tuple[Bench, str]]:
         most = max((bench.rounds for bench in self.benches), default=0)
+        rounds = [(number, bench) for number in range(1, most + 1) for bench in self.benches]
+        rounds.sort(key=lambda one: one[0] > one[1].first)
         return [
             (bench, contender)
-            for number in range(1, most + 1)
-            for bench in self.benches
+            for number, bench in rounds
             for contender in bench.measures
             if number <= self._wished(bench, contender) and self._times(bench, contender) < number
         ]

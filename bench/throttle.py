@@ -27,7 +27,7 @@ BEGIN_LIMIT_S = 30.0
 class Length:
     """How long a run is looked at, in seconds; a smoke run is shorter than a measurement."""
 
-    throttled_s: float = 20.0
+    throttled_s: float = 15.0
     kill_after_s: float = 6.0
     killed_orders: int = 1_500
     shared_after_s: float = 4.0

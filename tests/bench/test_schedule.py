@@ -1,5 +1,7 @@
 """A sitting runs everything once, repeats what matters while there is time, and finds the best peer on its way."""
 
+from dataclasses import replace
+
 from bench.schedule import Bench, Schedule
 from bench.stage import Run
 
@@ -45,6 +47,38 @@ def test_a_bench_may_take_only_the_best_peer_of_an_earlier_one() -> None:
     order = play(Schedule([bench("one"), bench("two", only_best_of="one")]))
 
     assert {contender for title, contender in order if title == "two"} == {"millrace", "fast"}
+
+
+def test_a_bench_takes_the_best_peer_that_can_take_part_in_it() -> None:
+    earlier = bench("one")
+    without_the_fast_one = Bench("two", dict.fromkeys(("millrace", "slow"), no_run), "used", True, 3, only_best_of="one")
+
+    order = play(Schedule([earlier, without_the_fast_one]))
+
+    assert {contender for title, contender in order if title == "two"} == {"millrace", "slow"}
+
+
+def test_who_is_no_rival_is_not_the_best_peer_whatever_its_figure() -> None:
+    order = play(Schedule([replace(bench(), rivals=("slow",))]))
+
+    assert [order.count(("throttled", contender)) for contender in ("millrace", "slow", "fast")] == [3, 2, 1]
+
+
+def test_a_bench_with_more_first_rounds_has_them_before_the_others_are_repeated() -> None:
+    order = play(Schedule([bench("one"), replace(bench("two"), first=3)]))
+
+    assert {title for title, _ in order[:6]} == {"one", "two"}
+    assert [title for title, _ in order[6:]] == ["two"] * 3 + ["one"] * 3
+
+
+def test_the_best_peer_is_the_one_with_the_best_median_not_with_the_best_or_last_run() -> None:
+    schedule = Schedule([bench()])
+    for used in (0.6, 0.95, 0.6):
+        schedule.note(bench(), Run("slow", {"used": used}), 10.0)
+    for used in (0.9, 0.8, 0.5):
+        schedule.note(bench(), Run("fast", {"used": used}), 10.0)
+
+    assert schedule.best_peer(bench()) == "fast"
 
 
 def test_a_void_run_makes_no_best_peer() -> None:
