@@ -9,6 +9,7 @@ from ledger import (  # noqa: F401
     move_schema,
     peak_schema,
     runbook_schema,
+    settlement_schema,
     stock_schema,
     watch_schema,
 )
