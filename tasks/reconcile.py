@@ -1,0 +1,103 @@
+"""Does the reconciling: what payouts say of orders and of themselves is compared with what the ledger knows, and compared again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from canonical.order import Order
+from canonical.returns import Return
+from ledger import reckoning, settlements
+from ledger.reckoning import Due, Named, NewFinding, Reckoned
+from ledger.session import Session
+from routing.reconcile import Finding, Known, Nobodys, Paid, Part, Returned, judge_order, judge_payout
+from tasks.context import Context
+
+MOST_AT_ONCE = 200
+"""Orders and payouts of one transaction."""
+DIFFERS_FIRST, DIFFERS_LAST = timedelta(minutes=1), timedelta(minutes=15)
+MATCHED = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
+"""When what fits is looked at again: an order may be cancelled, edited or returned after it was paid out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did: how many orders and payouts it compared, and how many findings that opened and closed."""
+
+    compared: int
+    opened: int
+    closed: int
+
+
+def reconcile(context: Context, most: int = MOST_AT_ONCE) -> Round:
+    """Compare what is due, the longest due first; safe to run many times over and in several processes.
+
+    Raises one of LedgerUnavailable; nothing is changed then.
+    """
+    now = context.now()
+    with context.ledger.read() as session:
+        if not reckoning.any_due(session, now):
+            return Round(0, 0, 0)
+    with context.ledger.write() as session:
+        due = reckoning.take_due(session, now, most)
+        compared = [*_orders(context, session, due), *_payouts(session, due)]
+        changed, states = reckoning.write(session, [one for one, _ in compared], now)
+        lines = {one.id: count for one, count in compared}
+        reckoning.note(session, [_noted(one, states[one.id], lines[one.id], now) for one in due], now)
+    return Round(len(due), changed.opened, changed.closed)
+
+
+def again_at(state: str, tries: int, now: datetime) -> datetime | None:
+    """When it is compared again by itself: soon while it differs, seldom while it fits, never after a while."""
+    if state == "differs":
+        return now + min(DIFFERS_LAST, DIFFERS_FIRST * 2 ** min(tries, 10))
+    return now + MATCHED[tries] if tries < len(MATCHED) else None
+
+
+def _orders(context: Context, session: Session, due: Sequence[Due]) -> Iterable[tuple[Reckoned, int]]:
+    mine = {(one.source, one.key): one for one in due if one.kind == "order"}
+    paid = reckoning.paid_for(session, list(mine))
+    orders = reckoning.known_orders(session, list(mine))
+    returns = reckoning.known_returns(session, [name for name in orders if any(one.refund is not None for one in paid.get(name, []))])
+    for name, one in mine.items():
+        lines = paid.get(name, [])
+        known = _known(orders[name], returns.get(name, [])) if name in orders else None
+        named = sorted({key for part in lines for key in part.returns})
+        findings = judge_order([Paid(p.currency, p.sale, p.refund) for p in lines], known, named, tolerance_of(context, name))
+        yield Reckoned(one.id, [_new(one, finding) for finding in findings]), sum(part.lines for part in lines)
+
+
+def _payouts(session: Session, due: Sequence[Due]) -> Iterable[tuple[Reckoned, int]]:
+    mine = {(one.source, one.key): one for one in due if one.kind == "payout"}
+    told = settlements.parts_of(session, list(mine))
+    nobodys = reckoning.nobodys_lines(session, [part.document_id for parts in told.values() for part in parts]) if told else {}
+    for name, one in mine.items():
+        parts = told.get(name, [])
+        lines = [
+            Nobodys(f"{line.document_key}/{line.key}", line.currency, line.amount)
+            for part in parts
+            for line in nobodys.get(part.document_id, [])
+        ]
+        findings = judge_payout([Part(p.number, p.parts, p.currency, p.total, p.lines_total) for p in parts], lines) if parts else []
+        yield Reckoned(one.id, [_new(one, finding) for finding in findings]), len(lines)
+
+
+def tolerance_of(context: Context, order: Named) -> Decimal:
+    """By how much the payouts for a source's orders may differ."""
+    source = context.fleet.sources.get(order[0])
+    return source.settlement_tolerance if source else Decimal(0)
+
+
+def _known(order: Order, returns: Sequence[Return]) -> Known:
+    told = [Returned(one.key, one.currency, one.total) for one in returns]
+    return Known(order.status == "cancelled", order.currency, order.total, told)
+
+
+def _new(one: Due, finding: Finding) -> NewFinding:
+    amounts = (finding.expected, finding.told, finding.difference)
+    return NewFinding(one.id, one.source, finding.reason, finding.line, finding.currency, *amounts)
+
+
+def _noted(one: Due, state: str, lines: int, now: datetime) -> dict[str, object]:
+    tries = one.tries if state == one.state else 0
+    return {"id": one.id, "state": state, "lines": lines, "tries": tries + 1, "due_at": again_at(state, tries, now)}
