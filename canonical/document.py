@@ -4,7 +4,7 @@ from typing import Literal
 
 from canonical.model import Frozen, Key, Moment
 
-Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone", "count"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone", "count", "settlement"]
 Domain = Literal["orders", "shipments", "returns", "stock"]
 
 DOMAIN_OF: dict[Kind, Domain] = {
@@ -15,6 +15,7 @@ DOMAIN_OF: dict[Kind, Domain] = {
     "reservation": "stock",
     "milestone": "shipments",
     "count": "stock",
+    "settlement": "returns",
 }
 
 

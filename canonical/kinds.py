@@ -9,10 +9,11 @@ from canonical.milestone import Milestone
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
+from canonical.settlement import Settlement
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
-AnyDocument = Order | Shipment | Return | StockPosition | Reservation | Milestone | Count
+AnyDocument = Order | Shipment | Return | StockPosition | Reservation | Milestone | Count | Settlement
 
 _ADAPTER: TypeAdapter[AnyDocument] = TypeAdapter(Annotated[AnyDocument, Field(discriminator="kind")])
 

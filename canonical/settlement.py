@@ -47,9 +47,9 @@ def _no_default(schema: dict[str, JsonValue]) -> None:
 class SettlementLine(Frozen):
     """One row of a payout. ``amount`` is what the merchant gets by it: a sale above zero, a refund or fee below.
 
-    ``sale`` and ``refund`` are the whole amounts between customer and merchant, taxes included: they are compared with the order
-    and its returns. All else (``fee``, ``tax`` held back, ``adjustment``, ``reserve``, ``transfer``) is added up and compared with
-    nothing. ``order_key`` is the order's key as its own source told it; none where the row names no order.
+    ``sale`` and ``refund`` are the whole amounts between customer and merchant, taxes included: they are compared with the
+    order and its returns. All else (``fee``, ``tax`` held back, ``adjustment``, ``reserve``, ``transfer``) is added up and
+    compared with nothing. ``order_key`` is the order's key as its own source told it; none where the row names no order.
     """
 
     key: Key
@@ -116,7 +116,9 @@ class Settlement(Document):
     @model_validator(mode="after")
     def _holds_together(self) -> "Settlement":
         if self.key != self.key_of(self.payout, self.part):
-            raise ValueError("the key of a settlement is its payout, from the second part on with an @ and the part; leave it out")
+            raise ValueError(
+                "the key of a settlement is its payout, from the second part on with an @ and the part; leave it out"
+            )
         if self.part > self.parts:
             raise ValueError("the part is larger than the number of parts")
         if len({line.key for line in self.lines}) != len(self.lines):

@@ -1,6 +1,7 @@
 """Sets what the fleet connects: channels, targets with their limits, routes, classes and worker pools (fleet.toml)."""
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -39,6 +40,8 @@ class Source(Part):
     reserves_within_s: float | None = Field(
         default=None, gt=0, le=86_400, description="the sender reserves stock for every order, within this time of telling it"
     )
+    settles: Name | None = Field(default=None, description="the source whose orders its payouts are for; absent: its own")
+    settlement_tolerance: Decimal = Field(default=Decimal(0), ge=0, description="by how much payouts for an order may differ")
 
 
 class Target(Part):
@@ -178,6 +181,9 @@ class Fleet(Part):
             for other in source.witness_for:
                 if other not in self.sources:
                     raise ValueError(f"sources.{name}: witness_for {other!r} is not configured; {hint(other, self.sources)}")
+            if source.settles is not None and source.settles not in self.sources:
+                known = hint(source.settles, self.sources)
+                raise ValueError(f"sources.{name}: settles {source.settles!r} is not configured; {known}")
 
     def _stock_is_served(self) -> None:
         served = {family for pool in self.pools.values() for family in pool.families}

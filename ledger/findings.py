@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select, update
 
 from ledger.session import Session
-from ledger.settlement_schema import OPEN, payout_lines, payout_parts, reckonings, settlement_findings
+from ledger.settlement_schema import payout_lines, payout_parts, reckonings, settlement_findings
 from ledger.settlements import amount_of
 from ledger.standing import is_state
 
@@ -47,7 +47,7 @@ def listed(
     """Findings in a state: open ones the oldest first, others the newest first."""
     c = settlement_findings.c
     query = _views().where(is_state(c.state, state)).limit(most)
-    query = query.where(OPEN).order_by(c.opened_at, c.id) if state == "open" else query.order_by(c.opened_at.desc())
+    query = query.order_by(c.opened_at, c.id) if state == "open" else query.order_by(c.opened_at.desc())
     wanted: list[ColumnElement[bool]] = []
     if source is not None:
         wanted.append(c.source == source)

@@ -54,7 +54,6 @@ class PaidLines:
 class NobodysLine:
     """A sale or refund of a payout that names no order."""
 
-    document_key: str
     key: str
     currency: str
     amount: Decimal
@@ -141,15 +140,10 @@ def nobodys_lines(session: Session, document_ids: Sequence[int]) -> dict[int, li
     """Sales and refunds without an order, by document."""
     c = payout_lines.c
     mine = one_of(session.dialect.name, c.document_id, "ids")
-    query = (
-        select(c.document_id, documents.c.key.label("document"), c.key, c.currency, c.amount_micros)
-        .join(documents, documents.c.id == c.document_id)
-        .where(mine, NOBODYS)
-        .order_by(c.id)
-    )
+    query = select(c.document_id, c.key, c.currency, c.amount_micros).where(mine, NOBODYS).order_by(c.id)
     found: dict[int, list[NobodysLine]] = defaultdict(list)
     for row in session.execute(query, {"ids": list(document_ids)}):
-        found[row.document_id].append(NobodysLine(row.document, row.key, row.currency, amount_of(row.amount_micros, row.currency)))
+        found[row.document_id].append(NobodysLine(row.key, row.currency, amount_of(row.amount_micros, row.currency)))
     return found
 
 
@@ -197,7 +191,7 @@ def _paid_lines(currency: str, rows: Sequence[Row[Any]]) -> PaidLines:
         sums[row.type] += micros_of(row.units, row.rest)
     sale, refund = (amount_of(sums[kind], currency) if kind in sums else None for kind in COMPARED)
     named = tuple(sorted({row.return_key for row in rows if row.return_key is not None and row.type == "refund"}))
-    return PaidLines(currency, sale, refund, sum(row.count for row in rows), named)
+    return PaidLines(currency, sale, refund, sum(row.lines for row in rows), named)
 
 
 def _findings(session: Session, ids: list[int]) -> dict[tuple[int, str, str, str], Row[Any]]:
@@ -229,7 +223,7 @@ def _paid(dialect: str) -> Executable:
     c = payout_lines.c
     by = (c.order_source, c.order_key, c.currency, c.type, c.return_key)
     units, rest = summed(c.amount_micros)
-    sums = (units.label("units"), rest.label("rest"), func.count().label("count"))
+    sums = (units.label("units"), rest.label("rest"), func.count().label("lines"))
     return select(*by, *sums).where(among(dialect, _LINE_ORDER), c.order_key.is_not(None), c.type.in_(COMPARED)).group_by(*by)
 
 

@@ -13,7 +13,7 @@ from ledger.failures import FailureKey
 from ledger.schema import deliveries, documents, events, versions
 from ledger.session import Session
 
-KINDS = ("order", "shipment", "return", "stock", "reservation", "milestone", "count")
+KINDS = ("order", "shipment", "return", "stock", "reservation", "milestone", "count", "settlement")
 _MOST = 20
 _ROW = re.compile(r"([edm])([0-9]{1,18})")
 _JOB = re.compile(r"job[ -]?([0-9]{1,18})")

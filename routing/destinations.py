@@ -11,6 +11,7 @@ from canonical.operation import Operation
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
+from canonical.settlement import Settlement
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 from config.fleet import Route
@@ -50,7 +51,7 @@ def operation_of(document: AnyDocument, verdict: Verdict, known_status: str) -> 
             return "stock.publish"
         case Reservation():
             return _reservation_operation(document, first, known_status)
-        case Milestone() | Count():
+        case Milestone() | Count() | Settlement():
             return None
         case _:
             assert_never(document)

@@ -14,6 +14,7 @@ from canonical.milestone import Milestone
 from canonical.operation import Operation
 from canonical.order import Order
 from canonical.returns import Return
+from canonical.settlement import Settlement
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 from config.fleet import Fleet
@@ -217,7 +218,7 @@ def _status_of(document: AnyDocument) -> str:
     """What a document's head shows. A position below zero says so: figures find those few by it."""
     if isinstance(document, StockPosition):
         return "oversold" if document.available < 0 else "told"
-    return "told" if isinstance(document, Return | Milestone | Count) else document.status
+    return "told" if isinstance(document, Return | Milestone | Count | Settlement) else document.status
 
 
 def domain_of(document: AnyDocument) -> str:

@@ -28,6 +28,7 @@ from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of, order_
 from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries, letters_for_events
 from tasks.journeys import note_journeys
+from tasks.payouts import note_payouts
 from tasks.stock_notes import note_stock
 from telemetry.bus import emit
 from telemetry.events import Name
@@ -112,6 +113,7 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
     ledger.documents.touch(session, list(plan.touched.items()))
     note_journeys(session, plan)
     note_stock(session, plan, now)
+    note_payouts(session, plan)
     wishes = [_wish(context, draft) for draft in plan.drafts]
     found = look_up(session, wishes)
     new = [

@@ -1,4 +1,4 @@
-"""Does the reconciling: what payouts say of orders and of themselves is compared with what the ledger knows, and compared again."""
+"""Does the reconciling: what payouts say is compared with what the ledger knows, and compared again."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ from decimal import Decimal
 
 from canonical.order import Order
 from canonical.returns import Return
-from ledger import reckoning, settlements
+from canonical.settlement import Settlement
+from ledger import actions, findings, reckoning, settlements
+from ledger.actions import Actor
+from ledger.findings import FindingView
 from ledger.reckoning import Due, Named, NewFinding, Reckoned
 from ledger.session import Session
 from routing.reconcile import Finding, Known, Nobodys, Paid, Part, Returned, judge_order, judge_payout
@@ -50,21 +53,34 @@ def reconcile(context: Context, most: int = MOST_AT_ONCE) -> Round:
 def again_at(state: str, tries: int, now: datetime) -> datetime | None:
     """When it is compared again by itself: soon while it differs, seldom while it fits, never after a while."""
     if state == "differs":
-        return now + min(DIFFERS_LAST, DIFFERS_FIRST * 2 ** min(tries, 10))
+        return now + min(DIFFERS_LAST, DIFFERS_FIRST * (1 << min(tries, 10)))
     return now + MATCHED[tries] if tries < len(MATCHED) else None
+
+
+def explain(session: Session, finding_id: int, actor: Actor, now: datetime) -> FindingView | None:
+    """Take an open exception for explained: it is kept with who says so and why. None if it is not open."""
+    finding = findings.find(session, finding_id)
+    if finding is None or not findings.explain(session, finding_id, actor.by, actor.why, now):
+        return None
+    subject = f"s{finding_id}"
+    about = {"reason": finding.reason, finding.about: f"{finding.source}/{finding.key}", "line": finding.line}
+    money = {"difference": _text(finding.difference), "currency": finding.currency}
+    actions.record(session, actor, "settlement.explain", [subject], now, before={subject: {"state": "open"}}, **about, **money)
+    return finding
 
 
 def _orders(context: Context, session: Session, due: Sequence[Due]) -> Iterable[tuple[Reckoned, int]]:
     mine = {(one.source, one.key): one for one in due if one.kind == "order"}
     paid = reckoning.paid_for(session, list(mine))
     orders = reckoning.known_orders(session, list(mine))
-    returns = reckoning.known_returns(session, [name for name in orders if any(one.refund is not None for one in paid.get(name, []))])
+    refunded = [name for name in orders if any(one.refund is not None for one in paid.get(name, []))]
+    returns = reckoning.known_returns(session, refunded)
     for name, one in mine.items():
         lines = paid.get(name, [])
         known = _known(orders[name], returns.get(name, [])) if name in orders else None
         named = sorted({key for part in lines for key in part.returns})
-        findings = judge_order([Paid(p.currency, p.sale, p.refund) for p in lines], known, named, tolerance_of(context, name))
-        yield Reckoned(one.id, [_new(one, finding) for finding in findings]), sum(part.lines for part in lines)
+        wrong = judge_order([Paid(p.currency, p.sale, p.refund) for p in lines], known, named, tolerance_of(context, name))
+        yield Reckoned(one.id, [_new(one, finding) for finding in wrong]), sum(part.lines for part in lines)
 
 
 def _payouts(session: Session, due: Sequence[Due]) -> Iterable[tuple[Reckoned, int]]:
@@ -74,12 +90,13 @@ def _payouts(session: Session, due: Sequence[Due]) -> Iterable[tuple[Reckoned, i
     for name, one in mine.items():
         parts = told.get(name, [])
         lines = [
-            Nobodys(f"{line.document_key}/{line.key}", line.currency, line.amount)
+            Nobodys(f"{Settlement.key_of(one.key, part.number)}/{line.key}", line.currency, line.amount)
             for part in parts
             for line in nobodys.get(part.document_id, [])
         ]
-        findings = judge_payout([Part(p.number, p.parts, p.currency, p.total, p.lines_total) for p in parts], lines) if parts else []
-        yield Reckoned(one.id, [_new(one, finding) for finding in findings]), len(lines)
+        sums = [Part(part.number, part.parts, part.currency, part.total, part.lines_total) for part in parts]
+        wrong = judge_payout(sums, lines) if sums else []
+        yield Reckoned(one.id, [_new(one, finding) for finding in wrong]), len(lines)
 
 
 def tolerance_of(context: Context, order: Named) -> Decimal:
@@ -101,3 +118,7 @@ def _new(one: Due, finding: Finding) -> NewFinding:
 def _noted(one: Due, state: str, lines: int, now: datetime) -> dict[str, object]:
     tries = one.tries if state == one.state else 0
     return {"id": one.id, "state": state, "lines": lines, "tries": tries + 1, "due_at": again_at(state, tries, now)}
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)

@@ -1,6 +1,7 @@
 """Documents for tests: small, right, and easy to vary."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from canonical.count import Count
@@ -8,6 +9,7 @@ from canonical.milestone import Milestone
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
+from canonical.settlement import Settlement
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
@@ -119,3 +121,32 @@ def a_milestone(
     """A step that was taken with an order at the moment it was told."""
     whole = {"source": source, "key": key or f"{order_key}-{step}", "order_key": order_key, "as_of": at(told_at), "step": step}
     return Milestone.model_validate(whole | {"at": at(told_at)} | more)
+
+
+def a_settlement_line(
+    key: str = "1", *, type: str = "sale", amount: str = "10.00", order: str | None = "1001", **more: Any
+) -> dict[str, Any]:
+    """A row of a payout as plain data."""
+    return {"key": key, "type": type, "amount": amount, "order_key": order, **more}
+
+
+def a_settlement(
+    payout: str = "PO-1",
+    *lines: dict[str, Any],
+    told_at: float = 0,
+    source: str = "shopify",
+    total: str | None = None,
+    **more: Any,
+) -> Settlement:
+    """A payout of these lines (of one sale without any); its total is their sum unless another one is given."""
+    rows = lines or (a_settlement_line(),)
+    whole = {
+        "source": source,
+        "payout": payout,
+        "as_of": at(told_at),
+        "paid_at": MORNING,
+        "currency": "USD",
+        "total": total or str(sum(Decimal(row["amount"]) for row in rows)),
+        "lines": rows,
+    }
+    return Settlement.model_validate(whole | more)

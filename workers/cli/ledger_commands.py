@@ -21,7 +21,7 @@ EventState = Literal["accepted", "waiting", "done", "stale", "kept", "parked", "
 DeliveryState = Literal[
     "ready", "queued", "claimed", "retrying", "deferred", "waiting", "done", "parked", "dropped", "redirected"
 ]
-Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone", "count"]
+Kind = Literal["order", "shipment", "return", "stock", "reservation", "milestone", "count", "settlement"]
 Body = Annotated[bool, typer.Option("--body", help="Print the stored body as well; it holds personal data.")]
 
 

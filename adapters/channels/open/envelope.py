@@ -12,6 +12,7 @@ from canonical.model import Moment
 from canonical.order import Order
 from canonical.reservation import Reservation
 from canonical.returns import Return
+from canonical.settlement import Settlement
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 
@@ -23,6 +24,7 @@ Type = Literal[
     "reservation.upserted",
     "milestone.reached",
     "count.upserted",
+    "settlement.upserted",
 ]
 
 DOMAINS: dict[str, Domain] = {
@@ -33,6 +35,7 @@ DOMAINS: dict[str, Domain] = {
     "reservation.upserted": "stock",
     "milestone.reached": "shipments",
     "count.upserted": "stock",
+    "settlement.upserted": "returns",
 }
 MODELS: dict[str, type[AnyDocument]] = {
     "order.upserted": Order,
@@ -42,11 +45,17 @@ MODELS: dict[str, type[AnyDocument]] = {
     "reservation.upserted": Reservation,
     "milestone.reached": Milestone,
     "count.upserted": Count,
+    "settlement.upserted": Settlement,
 }
 _NUMBER: JsonValue = {"type": "number", "minimum": 0.0}
 _AMOUNT: dict[str, JsonValue] = {
     "number": {"type": "number", "minimum": 0},
     "string": {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$"},
+}
+_ANY_NUMBER: JsonValue = {"type": "number"}
+_SIGNED_AMOUNT: dict[str, JsonValue] = {
+    "number": _ANY_NUMBER,
+    "string": {"type": "string", "pattern": r"^[+-]?[0-9]{1,12}(\.[0-9]{1,6})?$"},
 }
 SCHEMA_ID = "open-channel.schema.json"
 
@@ -86,11 +95,11 @@ def _without_source(schema: dict[str, Any]) -> dict[str, JsonValue]:
 
 
 def _standard(schema: JsonValue) -> JsonValue:
-    """The same schema in standard words: an amount's string is bounded like its number."""
+    """The same schema in standard words: an amount's string is bounded as it is read."""
     if isinstance(schema, list):
-        bounded = _NUMBER in schema
+        amount = _AMOUNT if _NUMBER in schema else _SIGNED_AMOUNT if _ANY_NUMBER in schema else {}
         return [
-            _AMOUNT.get(str(item.get("type")), item) if bounded and isinstance(item, dict) else _standard(item) for item in schema
+            amount.get(str(item.get("type")), item) if amount and isinstance(item, dict) else _standard(item) for item in schema
         ]
     if not isinstance(schema, dict):
         return schema
