@@ -124,10 +124,10 @@ def a_milestone(
 
 
 def a_settlement_line(
-    key: str = "1", *, type: str = "sale", amount: str = "10.00", order: str | None = "1001", **more: Any
+    key: str = "1", *, kind: str = "sale", amount: str = "10.00", order: str | None = "1001", **more: Any
 ) -> dict[str, Any]:
     """A row of a payout as plain data."""
-    return {"key": key, "type": type, "amount": amount, "order_key": order, **more}
+    return {"key": key, "type": kind, "amount": amount, "order_key": order, **more}
 
 
 def a_settlement(
