@@ -65,6 +65,8 @@ class Name(StrEnum):
     PEAK_CHANGE_DONE = "peak.change.done"
     PEAK_GUARD_BROKEN = "peak.guard.broken"
     PEAK_KEEP_FAILED = "peak.keep.failed"
+    SETTLEMENT_RECONCILE_DONE = "settlement.reconcile.done"
+    SETTLEMENT_RECONCILE_FAILED = "settlement.reconcile.failed"
 
     # The console.
     CONSOLE_REQUEST_FAILED = "console.request.failed"

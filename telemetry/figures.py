@@ -161,6 +161,25 @@ FIGURES: Mapping[str, Figure] = {
         "Rows given back to work within a day: done, failed again, under way", ("state",), "rows", "replay queues",
     ),
     "millrace_replay_success_ratio": Figure("Part of those that ended which are done", (), "ratio", "replay success rate"),
+    # Settlements: what was paid out against what is known. A channel is the source of the orders, or of the payout.
+    "millrace_settlement_mismatches": Figure(
+        "What did not fit in settlements of the last 7 days when it was found: open, explained or closed by now",
+        ("channel", "reason"), "mismatches", "settlement mismatches",
+    ),
+    "millrace_settlement_exceptions_open": Figure(
+        "What does not fit and waits for a person, or for what it lacks", ("channel", "reason"), "exceptions",
+        "settlement reconciliation exceptions",
+    ),
+    "millrace_settlement_exceptions_oldest_age_seconds": Figure(
+        "Time since the oldest of them was found", ("channel", "reason"), "seconds", "settlement reconciliation exceptions",
+    ),
+    "millrace_settlement_difference": Figure(
+        "Sum of their differences without sign, in units of their currency", ("channel", "currency"), "currency",
+        "settlement reconciliation exceptions",
+    ),
+    "millrace_settlement_reconciled_ratio": Figure(
+        "Part of the sales and refunds of payouts told within 7 days that fit", ("channel",), "ratio", "settlement mismatches",
+    ),
     # What stands in the way.
     "millrace_outbox_rows": Figure("Rows whose message the broker has not confirmed", ("stage",), "rows", "message lag"),
     "millrace_outbox_oldest_age_seconds": Figure("Age of the oldest of them", ("stage",), "seconds", "message lag"),

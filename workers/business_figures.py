@@ -11,6 +11,7 @@ from ledger.business import Backlog, Pending
 from ledger.session import Ledger, Session
 from telemetry.gauges import Reading
 from workers.journey_figures import journeys_of
+from workers.settlement_figures import mismatches_of
 from workers.stock_figures import stock_of
 from workers.watch import promises_of
 
@@ -35,6 +36,7 @@ def business_of(opened: Ledger, fleet: Fleet, at: datetime) -> list[Reading]:
             *_completed(session, domains, at),
             *journeys_of(session, fleet, at),
             *stock_of(session, fleet, at),
+            *mismatches_of(session, at),
         ]
 
 

@@ -82,6 +82,7 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     """Sweep, run the failure desk's jobs and watch until a signal comes; tells figures to Prometheus and alerts to people."""
     from workers.jobs import JobRunner
     from workers.relay import Relay
+    from workers.settlement_keeper import SettlementKeeper
     from workers.watching import Watching
 
     def scale() -> bytes:
@@ -92,7 +93,8 @@ def run_relay(settings: Settings, secrets: Secrets, ready_file: Path | None = No
     relay = Relay(context, messages_in(settings.broker_url.get_secret_value()))
     watching = Watching(settings, context.ledger, measured)
     keeper = _peak_keeper(settings, context)
-    beside = {"jobs": JobRunner(context).run, "peaks": keeper.run, "watching": watching.run}
+    settling = SettlementKeeper(context)
+    beside = {"jobs": JobRunner(context).run, "peaks": keeper.run, "settling": settling.run, "watching": watching.run}
 
     def run(stop: threading.Event) -> None:
         threads = [threading.Thread(target=loop, args=(stop,), name=name) for name, loop in beside.items()]

@@ -15,6 +15,7 @@ from telemetry.gauges import Reading
 from workers.bootstrap import now
 from workers.broker_alarm import BrokerAlarm
 from workers.lanes import LaneView, Lookout
+from workers.settlement_figures import exceptions_of
 
 FAST, SLOW = (
     ((timedelta(hours=1), timedelta(minutes=5), 14.4), (timedelta(hours=6), timedelta(minutes=30), 6.0)),
@@ -63,6 +64,7 @@ class Watch:
                 *_in_the_way(session, at),
                 *_peak(session, at),
                 *_people(session, self.fleet, at),
+                *exceptions_of(session, at),
             ]
         return [*found, *_lanes(self.lookout, self.lookout.look(self.fleet.families, at)), *self._broker()]
 

@@ -25,6 +25,7 @@ from workers.cli.reprioritize_commands import reprioritize
 from workers.cli.run_commands import flower, receiver, recorder, relay, sandbox, up, worker
 from workers.cli.runbook_commands import runbook
 from workers.cli.scale_commands import scale
+from workers.cli.settlement_commands import settlements
 from workers.cli.stock_commands import stock
 from workers.cli.store_commands import db, topology
 from workers.cli.wiring import explained
@@ -61,6 +62,7 @@ app.add_typer(peak, name="peak")
 app.add_typer(runbook, name="runbook")
 app.add_typer(alerts, name="alerts")
 app.add_typer(scale, name="scale")
+app.add_typer(settlements, name="settlements")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

@@ -29,7 +29,8 @@ READ_WITHIN_S = 10
 LOOK_S = 0.1
 LONGEST = 300
 KEPT_LABELS = (
-    "flow", "family", "target", "operation", "class", "state", "owner", "channel", "stage", "domain", "queue", "vhost", "pool",
+    "flow", "family", "target", "operation", "class", "state", "owner", "channel", "reason", "stage", "domain", "queue", "vhost",
+    "pool",
 )  # fmt: skip
 """Labels that tell alerts apart. Others, such as which process was scraped, would make one trouble many alerts."""
 

@@ -24,6 +24,7 @@ EXAMPLES = [
     "open_reservation.json",
     "open_milestone.json",
     "open_count.json",
+    "open_settlement.json",
 ]
 BODY = b'{"type": "order.upserted"}'
 
