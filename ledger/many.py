@@ -86,7 +86,9 @@ def among(dialect: str, wanted: tuple[Column[Any], ...]) -> ColumnElement[bool]:
         # A join, not IN: the keys lead to the rows then, and no plan goes through the rows to ask the keys.
         given = given_by(wanted)
         return and_(*(one == given.c[one.name] for one in wanted))
-    return tuple_(*wanted).in_(bindparam("keys", expanding=True))
+    # A list of several rows would be compared with row after row of the table; what is selected leads to them by their index.
+    told = func.json_each(bindparam("keys", type_=Text())).table_valued("value")
+    return tuple_(*wanted).in_(select(*(func.json_extract(told.c.value, f"$[{n}]") for n in range(len(wanted)))))
 
 
 def keys(dialect: str, wanted: tuple[Column[Any], ...], values: Sequence[tuple[object, ...]]) -> dict[str, object]:
@@ -94,7 +96,7 @@ def keys(dialect: str, wanted: tuple[Column[Any], ...], values: Sequence[tuple[o
     if dialect == POSTGRESQL:
         names = tuple(one.name for one in wanted)
         return _document(names, [dict(zip(names, value, strict=True)) for value in values])
-    return {"keys": list(values)}
+    return {"keys": msgspec.json.encode(values).decode()}
 
 
 def in_order(wanted: Column[Any]) -> ColumnElement[Any]:
