@@ -7,7 +7,8 @@ from ledger.failures import FailureKey
 from routing.ramp import Pace
 from tasks.desk import assign, note, start_job
 from tasks.jobs import work
-from tests.documents import a_return, a_shipment, an_order, an_order_line
+from tasks.reconcile import reconcile
+from tests.documents import a_return, a_settlement, a_settlement_line, a_shipment, an_order, an_order_line
 from tests.tasks.desk import of_unknown_item, refused
 from tests.tasks.world import World
 
@@ -27,6 +28,8 @@ def done_orders(world: World, count: int = 12) -> None:
 def a_busy_morning(world: World) -> list[FailureKey]:
     """Everything at once; returns the keys of those that a target refused."""
     done_orders(world)
+    world.prepare(*world.tell(a_settlement("PO-1", a_settlement_line(order="7001", amount="9.50"))))
+    reconcile(world.context)
     keys = refused(world, "8001", "8002", "8003", reason="no such customer {}")
     of_unknown_item(world, "8101", "8102", sku="MUG-BLUE")
     world.prepare(world.tell_bytes(b"{ cut off"))

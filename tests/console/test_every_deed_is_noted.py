@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.chain import Action
+from tasks.reconcile import reconcile
 from tests.console.running import Person, Running, a_console
+from tests.documents import a_settlement
 from tests.tasks.desk import BACKUP, refused, with_backup
 from workers.console.app import ALL_PAGES
 
@@ -44,6 +46,7 @@ DAY = (
     Post("peak_revert", "/peaks/revert", "peak.revert"),
     Post("peak_schedule", "/peaks/quiet/schedule", "peak.plan", tells=False, form={"start": "2099-01-01T00:00", "zone": "UTC"}),
     Post("peak_cancel", "/peaks/schedule/1/cancel", "peak.cancel"),
+    Post("settlement_explain", "/settlements/1/explain", "settlement.explain"),
     Post("audit.check", "/audit/check"),
     Post("sign_out", "/sign-out"),
 )
@@ -56,6 +59,8 @@ def test_every_post_of_the_console_is_in_the_day() -> None:
 def test_every_post_is_noted_by_its_page_and_by_its_deed(sqlite_url: str, tmp_path: Path) -> None:
     with a_console(sqlite_url, tmp_path) as running:
         refused(running.world, "1", "2", "3", "4", "5")
+        running.world.prepare(*running.world.tell(a_settlement()))
+        reconcile(running.world.context)
         with_backup(running.world, items=False)
         running.console.desk.context = running.world.context
         admin = running.person("admin")

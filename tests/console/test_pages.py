@@ -204,7 +204,7 @@ def test_every_page_is_whole_in_the_light_in_the_dark_and_on_a_small_screen(
 ) -> None:
     keys = a_busy_morning(running.world)
     group = running.world.rows("select fingerprint from cases limit 1")[0][0]
-    given = {"lane": "deliver.sandbox", "group": group, "key": keys[0], "job_id": 1, "name": "black-friday"}
+    given = {"lane": "deliver.sandbox", "group": group, "key": keys[0], "job_id": 1, "name": "black-friday", "finding_id": 1}
     given |= {"source": "shopify", "order_key": "8001"}
     whole = [page for page in PAGES if page.method == "GET" and not page.name.endswith("_now")]
     paths = [page.path.replace(":path", "").replace(":int", "").format(**given) for page in whole]

@@ -2,7 +2,19 @@
 
 from workers.console.live import Live
 from workers.console.page import Page
-from workers.console.pages import edit, failure, failures, jobs, lanes, orders, overview, peak_schedule, peaks, replays
+from workers.console.pages import (
+    edit,
+    failure,
+    failures,
+    jobs,
+    lanes,
+    orders,
+    overview,
+    peak_schedule,
+    peaks,
+    replays,
+    settlements,
+)
 
 # The first that fits an address answers it: what is fixed stands before what holds a name.
 PAGES: tuple[Page, ...] = (
@@ -15,6 +27,7 @@ PAGES: tuple[Page, ...] = (
     *jobs.PAGES,
     *peaks.PAGES,
     *peak_schedule.PAGES,
+    *settlements.PAGES,
     *orders.PAGES,
 )
 LIVES: tuple[Live, ...] = (*overview.LIVE, *lanes.LIVE, *jobs.LIVE, *peaks.LIVE)

@@ -2,7 +2,9 @@
 
 from starlette.responses import Response
 
+import ledger.findings
 import ledger.search
+import ledger.settlements
 import ledger.story
 from ledger import views
 from ledger.search import Found
@@ -49,6 +51,8 @@ def _told(visit: Visit, template: str) -> Response:
     source, order_key = visit.request.path_params["source"], visit.request.path_params["order_key"]
     with visit.desk.context.ledger.read() as session:
         whole = ledger.story.whole_story(session, source, order_key)
+        lines = ledger.settlements.lines_of_order(session, source, order_key)
+        findings = ledger.findings.of(session, "order", source, order_key)
         body = _document(visit, whole) if template == "order.html" else ""
     if not whole.story.documents and not whole.story.events:
         return visit.refuse(404, f"No channel {source} told of an order {order_key}. Search by any other id of it.")
@@ -56,13 +60,13 @@ def _told(visit: Visit, template: str) -> Response:
     head = _head(whole)
     return visit.show(
         template, w=retail, at=visit.desk.clock(), whole=whole, head=head, source=source, order_key=order_key, here=here,
-        title=_title(head, order_key), standing=standing_of(whole), body=body,
+        title=_title(head, order_key), standing=standing_of(whole), body=body, lines=lines, findings=findings,
     )  # fmt: skip
 
 
 def _head(whole: WholeStory) -> DocumentView | None:
-    """The document that the page is of: the order, or the stock position or count, which belongs to none."""
-    return next((d for d in whole.story.documents if d.kind in ("order", "stock", "count")), None)
+    """The document that the page is of: the order, or a stock position, count or settlement, which belong to none."""
+    return next((d for d in whole.story.documents if d.kind in ("order", "stock", "count", "settlement")), None)
 
 
 def _title(head: DocumentView | None, order_key: str) -> str:
@@ -70,6 +74,8 @@ def _title(head: DocumentView | None, order_key: str) -> str:
         return f"Stock of {order_key}"
     if head is not None and head.kind == "count":
         return f"Stock counted of {order_key}"
+    if head is not None and head.kind == "settlement":
+        return f"Settlement of payout {head.number}"
     return f"Order {head.number or order_key if head else order_key}"
 
 

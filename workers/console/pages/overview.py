@@ -14,10 +14,13 @@ import ledger.business
 import ledger.jobs
 import ledger.locations
 import ledger.performance
+import ledger.settlement_figures
+import ledger.settlements
 import ledger.unreserved
 from config.fleet import Fleet
 from ledger.business import STAGES, Backlog, Owned, Pending, Stage
 from ledger.locations import AtLocation
+from ledger.settlement_figures import MOST_COUNTED, Difference, Found
 from ledger.unreserved import Unreserved
 from routing import names
 from workers.console.desk import Desk
@@ -108,6 +111,8 @@ def picture(desk: Desk) -> Picture:
         places = ledger.locations.backlog_by_location(session, targets)
         promised = promises(fleet)
         unreserved = ledger.unreserved.without_reservation(session, promised, made.now)
+        unfit = ledger.settlement_figures.exceptions(session)
+        paid = ledger.settlements.payouts(session, 1)
     views = look(desk)
     made.lanes = views.lanes
     made.backlog = by_stage((row.channel, row) for row in rows)
@@ -120,6 +125,7 @@ def picture(desk: Desk) -> Picture:
         _late("Shipments not reconciled", shipments, SHIPMENT_LATE, "shipment", made.now),
         _late("Refunds not in finance", refunds, REFUND_LATE, "refund", made.now),
         _exceptions(made.owned, made.now),
+        _settlements(unfit, told=bool(paid), now=made.now),
         _latency(latency),
         _completion(completion),
         _replays(replays),
@@ -223,6 +229,21 @@ def _exceptions(owned: Sequence[Owned], now: datetime) -> Tile:
         notes.append(f"{overdue:,} past their due time")
     figure = retail.counted(total, any(one.more for one in owned))
     return Tile("Exceptions for people", figure, "bad" if overdue else "warn", tuple(notes), "/failures")
+
+
+def _settlements(unfit: tuple[Sequence[Found], Sequence[Difference]], *, told: bool, now: datetime) -> Tile:
+    title, (found, differences) = "Settlement exceptions", unfit
+    if not told:
+        return Tile(title, "none told", "muted", ("No marketplace or payment provider tells its payouts here.",), "/settlements")
+    if not found:
+        return Tile(title, "0", "good", ("What was paid out fits, or was explained.",), "/settlements")
+    total, oldest_at = sum(one.count for one in found), min(one.oldest_at for one in found)
+    by_currency: dict[str, Decimal] = defaultdict(Decimal)
+    for one in differences:
+        by_currency[one.currency] += one.amount
+    notes = (f"oldest {retail.since(oldest_at, now)}", *([f"{retail.sums(by_currency)} do not fit"] if by_currency else []))
+    tone = "bad" if now - oldest_at > A_DAY else "warn"
+    return Tile(title, retail.counted(total, total >= MOST_COUNTED), tone, notes, "/settlements")
 
 
 def _latency(told: ledger.performance.Latency) -> Tile:

@@ -60,6 +60,39 @@ CLASSES: Mapping[str, str] = {
     "orphan": "Its order never came",
 }
 
+REASONS: Mapping[str, str] = {
+    "unattributed": "Names no order",
+    "order_unknown": "Order not known",
+    "currency_differs": "Another currency",
+    "amount_differs": "Paid another amount",
+    "paid_though_cancelled": "Paid though cancelled",
+    "refund_unknown": "Refund without a return",
+    "refund_differs": "Refunded another amount",
+    "parts_missing": "Parts not told yet",
+    "total_differs": "Does not add up",
+}
+REASON_HELP: Mapping[str, str] = {
+    "unattributed": "A sale or refund of the payout names no order. It is given to none: ask the sender which one it is.",
+    "order_unknown": "Something was paid for an order that no channel told. It closes by itself when the order is told.",
+    "currency_differs": "It was paid in another currency. Nothing is converted: see whether the amount is right.",
+    "amount_differs": "What was paid for the order so far is more or less than its total.",
+    "paid_though_cancelled": "The order is cancelled, and what was paid for it did not go back.",
+    "refund_unknown": "Money went back, and no return of the order says why. It closes by itself when the return is told.",
+    "refund_differs": "What went back is more or less than the order's returns.",
+    "parts_missing": "The payout is told in parts, and not all of them came. It closes by itself when they do.",
+    "total_differs": "The lines of the payout come to more or less than what it says it paid.",
+}
+FINDING_STATES: Mapping[str, str] = {"open": "open", "explained": "explained", "resolved": "closed by itself"}
+LINE_TYPES: Mapping[str, str] = {
+    "sale": "Sale",
+    "refund": "Refund",
+    "fee": "Fee",
+    "tax": "Tax held back",
+    "adjustment": "Adjustment",
+    "reserve": "Reserve",
+    "transfer": "Transfer",
+}
+
 
 def since(at: datetime | None, now: datetime) -> str:
     """Age of a moment; a dash for None."""
