@@ -26,6 +26,8 @@ def fleet_with(folder: Path, old: str, new: str) -> Path:
         ('"orders", "shipments"', '"ordres", "shipments"', "did you mean 'orders'"),
         ("rate_per_s = 50", "rate_per_s = 0", "greater than 0"),
         ("[sources.shopify]", "[sources.Shopify]", "pattern"),
+        ("[sources.shopify]", '[sources.shopify]\nsettles = "opne"', "did you mean 'open'"),
+        ("[sources.shopify]", "[sources.shopify]\nsettlement_tolerance = -1", "greater than or equal to 0"),
         ("[pools.prepare]", "[pools.prepare", "not TOML"),
     ],
 )

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from adapters.channels.base import Identity, Inbound, Parsed, Told
 from adapters.channels.open import OpenChannel
+from canonical.settlement import Settlement
 from config.fleet import Fleet
 from tests.docs.pages import Page, page, pages
 
@@ -72,6 +74,30 @@ def test_the_first_order_of_the_readme_is_signed_and_understood(tmp_path: Path) 
     parsed = channel.parse(Told("open", "order.upserted", {}, request.body, request.received_at))
     assert isinstance(parsed, Parsed)
     assert [document.key for document in parsed.documents] == ["1001"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the example sends by curl")
+def test_the_first_settlement_is_signed_and_understood(tmp_path: Path) -> None:
+    code = next(block for block in page("docs/settlements.md").blocks("sh") if "openssl" in block)
+    (tmp_path / "secret").write_bytes(SECRET)
+    with a_receiver() as (port, taken):
+        variables = {
+            "MILLRACE_SECRET_OPEN_FILE": str(tmp_path / "secret"),
+            "MILLRACE_RECEIVER_HOST": "127.0.0.1",
+            "MILLRACE_RECEIVER_PORT": str(port),
+        }
+        done = subprocess.run(["/bin/sh", "-ec", code], env=os.environ | variables, capture_output=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (0, b'{"id":1}'), done.stderr
+    channel, request = OpenChannel(), taken[0]
+    assert channel.verify(request, (SECRET,), request.received_at) is None
+    assert channel.identify(request) == Identity("payout-1", "settlement.upserted", "returns")
+    parsed = channel.parse(Told("open", "settlement.upserted", {}, request.body, request.received_at))
+    assert isinstance(parsed, Parsed)
+    [settlement] = parsed.documents
+    assert isinstance(settlement, Settlement)
+    assert settlement.total == settlement.lines_total
+    assert [line.order_key for line in settlement.lines] == ["1001", "1001", None]
 
 
 @pytest.mark.parametrize("of", [p for p in pages() if p.blocks("toml")], ids=lambda of: of.name)

@@ -21,10 +21,11 @@ from ledger import migrate
 from ledger.actions import Actor
 from ledger.failures import FailureKey
 from ledger.session import Ledger
+from tasks.reconcile import reconcile
 from tasks.replay import retry
 from telemetry.gauges import Reading
 from tests.docs.pages import page
-from tests.documents import a_return, a_shipment, an_order, at
+from tests.documents import a_return, a_settlement, a_settlement_line, a_shipment, an_order, at
 from tests.tasks.world import a_world
 from workers.notify.away import RedisMarks
 from workers.notify.book import Manners
@@ -57,6 +58,9 @@ def test_the_processes_work_with_the_rights_of_the_page(app_url: str) -> None:
         unknown = an_order("1002", lines=[{"key": "1", "sku": "NO-SUCH", "quantity": 1, "unit_price": "10.00"}])
         world.prepare(*world.tell(a_shipment()))
         world.prepare(*world.tell(an_order(), an_order(told_at=1, note="new"), a_return(), unknown))
+        world.prepare(*world.tell(a_settlement(told_at=1)))
+        world.prepare(*world.tell(a_settlement("PO-1", a_settlement_line(amount="9.00"), told_at=2)))
+        assert reconcile(world.context).opened == 1
         world.work()
         ((parked,),) = world.rows("select id from deliveries where state = 'parked'")
         retry(world.context, [FailureKey.read(f"d{parked}")], Actor("test", ""))

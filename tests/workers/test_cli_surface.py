@@ -22,6 +22,7 @@ NOUNS = {
     "lanes",
     "peak",
     "alerts",
+    "settlements",
     "audit",
     "reprioritize",
     "console",

@@ -10,9 +10,10 @@ from canonical.outcome import Uncertain
 from config.fleet import ServiceLevels
 from ledger import service_levels
 from ledger.actions import Actor
+from tasks.reconcile import reconcile
 from telemetry.figures import FIGURES
 from telemetry.gauges import Reading
-from tests.documents import a_position, a_reservation, a_shipment, an_order
+from tests.documents import a_position, a_reservation, a_settlement, a_settlement_line, a_shipment, an_order
 from tests.tasks.desk import refused
 from tests.tasks.world import TARGET, World, a_stock_fleet, a_world
 from tests.workers.peaks import PeakDesk, a_profile
@@ -104,7 +105,8 @@ def test_every_reading_is_a_figure_of_the_list_with_its_labels(world: World) -> 
     letter = world.tray.take()
     assert letter
     world.work_letter(letter)
-    world.prepare(*world.tell(a_reservation()))
+    world.prepare(*world.tell(a_reservation(), a_settlement("PO-1", a_settlement_line(amount="9.00"))))
+    reconcile(world.context)
     judge(world)
     PeakDesk(world).apply(a_profile("sale", lasts_s=600))
 
