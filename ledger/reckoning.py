@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Row, func, select
+from sqlalchemy import Executable, Row, func, select, update
 
 from canonical.kinds import read_document
 from canonical.order import Order
@@ -95,10 +95,12 @@ def any_due(session: Session, now: datetime) -> bool:
     return session.execute(select(c.id).where(c.due_at <= now, DUE).limit(1)).first() is not None
 
 
-def take_due(session: Session, now: datetime, most: int) -> list[Due]:
-    """What waits longest to be compared, locked; what another process has is left to it."""
+def take_due(session: Session, now: datetime, most: int, only: int | None = None) -> list[Due]:
+    """What waits longest to be compared, locked; what another process has is left to it. ``only``: that one, if it is due."""
     c = reckonings.c
     query = select(c.id, c.kind, c.source, c.key, c.state, c.tries).where(c.due_at <= now, DUE).order_by(c.due_at).limit(most)
+    if only is not None:
+        query = query.where(c.id == only)
     return [Due(*row) for row in session.execute(query.with_for_update(skip_locked=True))]
 
 
@@ -178,6 +180,11 @@ def write(session: Session, reckoned: Sequence[Reckoned], now: datetime) -> tupl
     change(session, settlement_findings, other, by=("id",))
     change(session, settlement_findings, over, by=("id",), alike={"state": "resolved", "resolved_at": now})
     return Changed(len(fresh) + len(again), len(over)), states
+
+
+def put_off(session: Session, reckoning_id: int, until: datetime) -> None:
+    """Leave one alone until then."""
+    session.execute(update(reckonings).where(reckonings.c.id == reckoning_id).values(due_at=until))
 
 
 def note(session: Session, rows: Sequence[Mapping[str, object]], now: datetime) -> None:

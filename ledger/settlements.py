@@ -18,6 +18,7 @@ from ledger.settlement_schema import payout_lines, payout_parts, reckonings
 
 MOST_LINES_SHOWN = 500
 COMPARED = ("sale", "refund")
+_MOST_MICROS = 2**63 - 1
 _PAYOUT = (payout_parts.c.source, payout_parts.c.payout)
 
 
@@ -161,8 +162,10 @@ def lines_of_order(session: Session, source: str, order_key: str) -> list[Line]:
 
 
 def micros(amount: Decimal) -> int:
-    """An amount in millionths: an exact whole number on both databases."""
-    return int(amount * MICROS)
+    """An amount in millionths: an exact whole number on both databases. A sum beyond what a column holds is the most it holds,
+    which is far above any amount that could be told for the whole, so it never looks right.
+    """
+    return max(-_MOST_MICROS, min(_MOST_MICROS, int(amount * MICROS)))
 
 
 def summed(column: ColumnElement[int]) -> tuple[ColumnElement[int], ColumnElement[int]]:

@@ -12,9 +12,11 @@ from ledger import actions, findings, reckoning, settlements
 from ledger.actions import Actor
 from ledger.findings import FindingView
 from ledger.reckoning import Due, Named, NewFinding, Reckoned
-from ledger.session import Session
+from ledger.session import LedgerUnavailable, Session
 from routing.reconcile import Finding, Known, Nobodys, Paid, Part, Returned, judge_order, judge_payout
 from tasks.context import Context
+from telemetry.bus import emit
+from telemetry.events import Name
 
 MOST_AT_ONCE = 200
 """Orders and payouts of one transaction."""
@@ -35,19 +37,44 @@ class Round:
 def reconcile(context: Context, most: int = MOST_AT_ONCE) -> Round:
     """Compare what is due, the longest due first; safe to run many times over and in several processes.
 
-    Raises one of LedgerUnavailable; nothing is changed then.
+    What our own code fails on is told, put off, and takes no other along. Raises one of LedgerUnavailable, having changed nothing.
     """
-    now = context.now()
     with context.ledger.read() as session:
-        if not reckoning.any_due(session, now):
+        if not reckoning.any_due(session, context.now()):
             return Round(0, 0, 0)
+    try:
+        return _round(context, most)
+    except LedgerUnavailable:
+        raise
+    except Exception:  # noqa: BLE001  which of them it was is found out one by one
+        return _one_by_one(context, most)
+
+
+def _round(context: Context, most: int, only: int | None = None) -> Round:
+    now = context.now()
     with context.ledger.write() as session:
-        due = reckoning.take_due(session, now, most)
+        due = reckoning.take_due(session, now, most, only)
         compared = [*_orders(context, session, due), *_payouts(session, due)]
         changed, states = reckoning.write(session, [one for one, _ in compared], now)
         lines = {one.id: count for one, count in compared}
         reckoning.note(session, [_noted(one, states[one.id], lines[one.id], now) for one in due], now)
     return Round(len(due), changed.opened, changed.closed)
+
+
+def _one_by_one(context: Context, most: int) -> Round:
+    with context.ledger.write() as session:
+        due = reckoning.take_due(session, context.now(), most)
+    done = []
+    for one in due:
+        try:
+            done.append(_round(context, 1, one.id))
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of ours at one order must not keep the others from being compared
+            emit(Name.STEP_RUN_FAILED, stage="reconcile", source=one.source, error=error)
+            with context.ledger.write() as session:
+                reckoning.put_off(session, one.id, context.now() + DIFFERS_LAST)
+    return Round(len(due), sum(each.opened for each in done), sum(each.closed for each in done))
 
 
 def again_at(state: str, tries: int, now: datetime) -> datetime | None:

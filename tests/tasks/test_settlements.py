@@ -20,6 +20,8 @@ from config.fleet import Source
 from ledger.actions import Actor
 from ledger.findings import FindingView
 from tasks.reconcile import MATCHED, Round, explain, reconcile
+from telemetry import bus
+from telemetry.events import Name
 from tests.documents import a_return, a_settlement, an_order
 from tests.documents import a_settlement_line as a_line
 from tests.tasks.world import World, a_world
@@ -191,6 +193,37 @@ def test_orders_that_nothing_was_paid_for_cost_no_statement_of_settlements(world
 
     assert asked
     assert not [one for one in asked if any(word in one for word in ("payout_", "reckonings", "settlement_"))]
+
+
+def test_an_order_that_our_own_code_fails_on_is_put_off_and_takes_no_other_along(world: World) -> None:
+    world.prepare(*world.tell(an_order(), an_order("2")))
+    world.prepare(*world.tell(a_settlement("PO-1", a_line(amount="9.00"), a_line("2", order="2", amount="8.00"))))
+    broken = "document_id = (select id from documents where key = '1001')"
+    ((whole,),) = world.rows(f"select body from document_versions where {broken}")
+    set_body(world, "no document", broken)
+    failed: list[object] = []
+    bus.attach("failed", lambda event: failed.append(event.fields["stage"]), wants={Name.STEP_RUN_FAILED: frozenset({"stage"})})
+    try:
+        done = reconcile(world.context)
+    finally:
+        bus.detach("failed")
+    assert ([f.key for f in found(world)], done.compared, failed) == (["2"], 3, ["reconcile"])
+
+    set_body(world, str(whole), broken)
+    later(world, 901)
+    assert [f.key for f in found(world)] == ["2", "1001"]
+
+
+def test_sums_beyond_what_the_ledger_holds_are_told_and_not_taken_for_right(world: World) -> None:
+    lines = [a_line(str(n), amount="999999999999") for n in range(11)]
+    done = tell(world, an_order(total="999999999999"), a_settlement("PO-1", *lines, total="999999999999"))
+
+    assert (done.opened, reasons(world)) == (2, ["amount_differs", "total_differs"])
+
+
+def set_body(world: World, body: str, where: str) -> None:
+    with world.ledger.write() as session:
+        session.execute(sqlalchemy.text(f"update document_versions set body = :body where {where}"), {"body": body})
 
 
 def test_what_one_process_compares_another_leaves_alone(postgres_url: str) -> None:
