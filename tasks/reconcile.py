@@ -37,7 +37,9 @@ class Round:
 def reconcile(context: Context, most: int = MOST_AT_ONCE) -> Round:
     """Compare what is due, the longest due first; safe to run many times over and in several processes.
 
-    What our own code fails on is told, put off, and takes no other along. Raises one of LedgerUnavailable, having changed nothing.
+    What our own code fails on is told, put off, and takes no other along.
+
+    Raises one of LedgerUnavailable; nothing is changed then.
     """
     with context.ledger.read() as session:
         if not reckoning.any_due(session, context.now()):
