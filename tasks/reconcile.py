@@ -20,7 +20,9 @@ from telemetry.events import Name
 
 MOST_AT_ONCE = 200
 """Orders and payouts of one transaction."""
-DIFFERS_FIRST, DIFFERS_LAST = timedelta(minutes=1), timedelta(minutes=15)
+DIFFERS_FIRST, DIFFERS_SOON, DIFFERS_LATE = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=6)
+SOON_TRIES = 100
+"""About a day of quarters of an hour. What nobody looks after for longer must not keep the ledger busy, however much it is."""
 MATCHED = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 """When what fits is looked at again: an order may be cancelled, edited or returned after it was paid out."""
 
@@ -75,14 +77,14 @@ def _one_by_one(context: Context, most: int) -> Round:
         except Exception as error:  # noqa: BLE001  a fault of ours at one order must not keep the others from being compared
             emit(Name.STEP_RUN_FAILED, stage="reconcile", source=one.source, error=error)
             with context.ledger.write() as session:
-                reckoning.put_off(session, one.id, context.now() + DIFFERS_LAST)
+                reckoning.put_off(session, one.id, context.now() + DIFFERS_SOON)
     return Round(len(due), sum(each.opened for each in done), sum(each.closed for each in done))
 
 
 def again_at(state: str, tries: int, now: datetime) -> datetime | None:
     """When it is compared again by itself: soon while it differs, seldom while it fits, never after a while."""
     if state == "differs":
-        return now + min(DIFFERS_LAST, DIFFERS_FIRST * (1 << min(tries, 10)))
+        return now + (min(DIFFERS_SOON, DIFFERS_FIRST * (1 << min(tries, 10))) if tries < SOON_TRIES else DIFFERS_LATE)
     return now + MATCHED[tries] if tries < len(MATCHED) else None
 
 

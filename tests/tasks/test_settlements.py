@@ -19,10 +19,10 @@ from canonical.settlement import Settlement
 from config.fleet import Source
 from ledger.actions import Actor
 from ledger.findings import FindingView
-from tasks.reconcile import MATCHED, Round, explain, reconcile
+from tasks.reconcile import MATCHED, Round, again_at, explain, reconcile
 from telemetry import bus
 from telemetry.events import Name
-from tests.documents import a_return, a_settlement, an_order
+from tests.documents import MORNING, a_return, a_settlement, an_order
 from tests.documents import a_settlement_line as a_line
 from tests.tasks.world import World, a_world
 
@@ -233,3 +233,12 @@ def test_what_one_process_compares_another_leaves_alone(postgres_url: str) -> No
             held = ledger.reckoning.take_due(session, world.clock.now(), 100)
             assert (len(held), reconcile(world.context)) == (2, Round(0, 0, 0))
         assert reconcile(world.context).compared == 2
+
+
+def test_what_differs_is_looked_at_soon_then_seldom_and_what_fits_ever_more_seldom_until_never() -> None:
+    waits = {tries: again_at("differs", tries, MORNING) for tries in (0, 1, 3, 4, 99, 100, 10_000)}
+    minutes = {tries: (at - MORNING).total_seconds() / 60 for tries, at in waits.items() if at}
+    assert minutes == {0: 1, 1: 2, 3: 8, 4: 15, 99: 15, 100: 360, 10_000: 360}
+
+    fits = [again_at(state, tries, MORNING) for state in ("matched", "explained") for tries in range(4)]
+    assert fits == [MORNING + timedelta(days=1), MORNING + timedelta(days=7), MORNING + timedelta(days=30), None] * 2
