@@ -12,7 +12,7 @@ from ledger.schema import actions
 from ledger.session import Session
 from ledger.views import AttemptView, DeliveryView, EventView, Story, tell_story
 
-What = Literal["step", "told", "deed", "read", "written", "decided", "tried", "parked", "done", "ended"]
+What = Literal["step", "paid", "told", "deed", "read", "written", "decided", "tried", "parked", "done", "ended"]
 Tone = Literal["plain", "good", "warn", "bad"]
 MOST_DEEDS = 500
 
@@ -85,6 +85,7 @@ def whole_story(session: Session, source: str, order_key: str) -> WholeStory:
         *_tried(story),
         *_acted(deeds),
         *_stepped(story),
+        *_paid(story),
     ]
     found.sort(key=lambda moment: (moment.at, _RANK[moment.what]))
     return WholeStory(story, tuple(edited), tuple(deeds), tuple(_folded(found)))
@@ -96,6 +97,13 @@ def _stepped(story: Story) -> Iterator[Moment]:
         of = f" of return {one.return_key}" if one.return_key else ""
         tone = _STEP_TONES.get(one.step, "plain")
         yield Moment(one.at, "step", names[one.document_id], f"{one.step.replace('_', ' ')}{of}", f"as {one.source} says", tone)
+
+
+def _paid(story: Story) -> Iterator[Moment]:
+    for line in story.paid:
+        yield Moment(
+            line.paid_at, "paid", line.payout, f"{line.type} {line.amount} {line.currency}", f"as {line.source} paid out"
+        )
 
 
 def _told(told: Iterable[EventView]) -> Iterator[Moment]:

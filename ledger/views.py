@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, func, or_, select
 from ledger.journey_schema import milestones
 from ledger.schema import attempts, deliveries, documents, events, versions
 from ledger.session import Session
+from ledger.settlements import Line, lines_of_order
 from ledger.standing import is_state
 
 
@@ -120,6 +121,7 @@ class Story:
     deliveries: tuple[DeliveryView, ...]
     attempts: tuple[AttemptView, ...]
     steps: tuple[StepView, ...] = ()
+    paid: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +227,9 @@ def tell_story(session: Session, source: str, order_key: str) -> Story:
     told_early = (_event_query().where(is_state(events.c.state, state)) for state in ("waiting", "parked"))
     looks = [_event_query().where(events.c.id.in_(ids)), *(look.where(events.c.waits_for == waiting_for) for look in told_early)]
     heard = {row.id: EventView(*row) for look in looks for row in session.execute(look)}
+    paid = tuple(lines_of_order(session, source, order_key))
     in_order = tuple(heard[event_id] for event_id in sorted(heard))
-    return Story(in_order, tuple(heads), tuple(told), tuple(sent), tuple(tried), tuple(steps))
+    return Story(in_order, tuple(heads), tuple(told), tuple(sent), tuple(tried), tuple(steps), paid)
 
 
 def _steps_of(session: Session, heads: Sequence[DocumentView]) -> tuple[list[StepView], list[DocumentView]]:

@@ -44,7 +44,7 @@ def test_an_exception_is_seen_by_a_reader_explained_by_an_operator_and_gone_from
         for told in ("Paid another amount", "order 1001", "-0.50 USD", "Names no order", "row PO-1/3", "8.55 USD", "1 of 1"):
             assert told in page, told
         assert ("row PO-1/3" in nobodys, "order 1001" in nobodys) == (True, False)
-        for told in ("What was paid for it", "Fee", "-1.20 USD", "Paid another amount: -0.50 USD"):
+        for told in ("What was paid for it", "Fee", "-1.20 USD", "Paid another amount: -0.50 USD", "sale 9.50 USD"):
             assert told in order, told
         assert ('name="why"' in one["reader"], 'name="why"' in one["operator"]) == (False, True)
         assert (refused, empty, done.status, twice) == (403, 422, 303, 409)

@@ -85,6 +85,7 @@ def test_the_command_line_shows_payouts_and_exceptions_and_explains_them(sqlite_
     with a_world(sqlite_url, items=False) as world:
         assert run(sqlite_url, "list").err.startswith("no payout")
         a_week(world)
+        trace = run_any(sqlite_url, "documents", "trace", "order/shopify/2").out
         whole, one = run(sqlite_url, "list", "--json").json, run(sqlite_url, "show", "PO-1")
         told = run(sqlite_url, "exceptions", "--json").json
         table = run(sqlite_url, "exceptions", "--reason", "amount_differs", "--source", "shopify").out
@@ -105,6 +106,7 @@ def test_the_command_line_shows_payouts_and_exceptions_and_explains_them(sqlite_
         ("s2", "unattributed", "0.25"),
     }
     assert ("-0.50" in table, "unattributed" in table) == (True, False)
+    assert "sale 9.50 USD by payout PO-1 of shopify" in trace
     assert wrong == [2, 2, 3]
     assert (done.code, done.json["state"], done.json["why"]) == (0, "explained", "a voucher")
     assert (twice.code, "by ann: a voucher" in twice.err) == (4, True)
@@ -115,8 +117,12 @@ def test_the_command_line_shows_payouts_and_exceptions_and_explains_them(sqlite_
     assert run(sqlite_url, "show", "PO-9").code == 3
 
 
+def run_any(sqlite_url: str, *words: str) -> Ended:
+    return millrace(*words, LEDGER_URL=sqlite_url)
+
+
 def run(sqlite_url: str, *words: str) -> Ended:
-    return millrace("settlements", *words, LEDGER_URL=sqlite_url)
+    return run_any(sqlite_url, "settlements", *words)
 
 
 def test_every_reason_can_be_asked_for_and_has_its_retail_words() -> None:

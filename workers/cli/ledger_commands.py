@@ -185,6 +185,7 @@ def _tell(story: "Story", as_json: bool) -> None:
     lines += [(d.created_at, "decided", f"delivery {d.id} {d.operation} to {d.target} ({d.state})") for d in story.deliveries]
     lines += [(a.ended_at, "tried", f"delivery {a.delivery_id}: {a.outcome} {a.detail}".rstrip()) for a in story.attempts]
     lines += [(s.at, "step", f"{s.step}, as {s.source} says".replace("_", " ")) for s in story.steps]
+    lines += [(p.paid_at, "paid", f"{p.type} {p.amount} {p.currency} by payout {p.payout} of {p.source}") for p in story.paid]
     lines.sort(key=lambda line: str(line[0]))
     show_table(["when", "", "what"], ([str(at)[:23], verb, what] for at, verb, what in lines))
     if trace_id:

@@ -4,7 +4,6 @@ from starlette.responses import Response
 
 import ledger.findings
 import ledger.search
-import ledger.settlements
 import ledger.story
 from ledger import views
 from ledger.search import Found
@@ -51,7 +50,6 @@ def _told(visit: Visit, template: str) -> Response:
     source, order_key = visit.request.path_params["source"], visit.request.path_params["order_key"]
     with visit.desk.context.ledger.read() as session:
         whole = ledger.story.whole_story(session, source, order_key)
-        lines = ledger.settlements.lines_of_order(session, source, order_key)
         findings = ledger.findings.of(session, "order", source, order_key)
         body = _document(visit, whole) if template == "order.html" else ""
     if not whole.story.documents and not whole.story.events:
@@ -60,7 +58,7 @@ def _told(visit: Visit, template: str) -> Response:
     head = _head(whole)
     return visit.show(
         template, w=retail, at=visit.desk.clock(), whole=whole, head=head, source=source, order_key=order_key, here=here,
-        title=_title(head, order_key), standing=standing_of(whole), body=body, lines=lines, findings=findings,
+        title=_title(head, order_key), standing=standing_of(whole), body=body, lines=whole.story.paid, findings=findings,
     )  # fmt: skip
 
 
