@@ -20,7 +20,7 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "millrace_service_level_burn": Figure(
         "How fast the budget of misses burns: above 1 a person is called (fast) or told (slow)", ("flow", "pace"), "ratio",
-        "service levels",
+        "service levels; peak stability, beside the profile in force",
     ),
     # What is on its way, in the words of the business. A channel is a source of the fleet file.
     "millrace_orders_awaiting_posting": Figure(
@@ -148,7 +148,7 @@ FIGURES: Mapping[str, Figure] = {
     "millrace_exceptions_open": Figure("Open exceptions", ("owner",), "cases", "exception queue volume"),
     "millrace_posting_latency_seconds": Figure(
         "From the channel's telling to the ERP's taking, of the last ten minutes", ("flow", "percentile"), "seconds",
-        "order-to-ERP posting latency; fulfilment confirmation time; stock publication latency; refund reconciliation cycle time",
+        "order-to-ERP posting latency; fulfilment confirmation time; inventory sync latency; refund reconciliation cycle time",
     ),
     "millrace_posting_latency_samples": Figure("How many that is made of", ("flow",), "things", "order-to-ERP posting latency"),
     "millrace_completion_ratio": Figure(
@@ -208,7 +208,7 @@ FIGURES: Mapping[str, Figure] = {
     "millrace_broker_alarm": Figure("1 while the broker refuses to take messages or does not answer", (), "1", "message lag"),
     "millrace_audit_chain_broken": Figure("1 when the chain of deeds does not verify", (), "1", "audit logging"),
     "millrace_operator_deeds_total": Figure(
-        "Deeds of operators", ("action",), "deeds", "manual intervention", total=True,
+        "Deeds of operators", ("action",), "deeds", "manual intervention; maintenance cost", total=True,
     ),
     "millrace_alerts_firing": Figure("Alerts in the notifier's book that fire", ("severity",), "alerts", "service escalations"),
     "millrace_notices": Figure("Notices of alerts: waiting, sent or failed", ("state",), "notices", "service escalations"),
