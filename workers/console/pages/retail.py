@@ -82,7 +82,8 @@ REASON_HELP: Mapping[str, str] = {
     "parts_missing": "The payout is told in parts, and not all of them came. It closes by itself when they do.",
     "total_differs": "The lines of the payout come to more or less than what it says it paid.",
 }
-FINDING_STATES: Mapping[str, str] = {"open": "open", "explained": "explained", "resolved": "closed by itself"}
+HEALED = "resolved"
+FINDING_STATES: Mapping[str, str] = {"open": "open", "explained": "explained", HEALED: "closed by itself"}
 LINE_TYPES: Mapping[str, str] = {
     "sale": "Sale",
     "refund": "Refund",
