@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-import psycopg
 import pytest
-import sqlalchemy
 from sqlalchemy import insert
 
 import ledger.actions
@@ -33,6 +31,7 @@ from tasks.desk import note, start_job
 from tasks.edit import Change, edit
 from tasks.replay import retry
 from tests.documents import MORNING, a_position, a_return, a_shipment, an_order
+from tests.looks import plans_of, read_as_a_whole
 from tests.tasks.desk import ANNA, of_unknown_item, refused, run_jobs
 from tests.tasks.world import TARGET, World, a_world
 
@@ -273,32 +272,22 @@ def test_no_view_reads_a_whole_table(postgres_url: str) -> None:
         refused(world, "a", "b")
         stand(world, 400)
         world.prepare(*world.tell(a_position(available=-1)))
-        with psycopg.connect(postgres_url, autocommit=True) as other:
-            other.execute("SELECT pg_stat_reset()")
-        look_at_all(world)
-        with psycopg.connect(postgres_url, autocommit=True) as other:
-            other.execute("SELECT pg_stat_force_next_flush()")
-        world.rows("SELECT pg_stat_force_next_flush()")
-        read = {row[0]: row[1] for row in world.rows("SELECT relname, seq_tup_read FROM pg_stat_user_tables")}
+        read = read_as_a_whole(world, postgres_url, BIG, lambda: look_at_all(world))
 
-    assert {name: read[name] for name in BIG} == dict.fromkeys(BIG, 0)
+    assert read == dict.fromkeys(BIG, 0)
 
 
 def test_every_plan_on_sqlite_goes_by_an_index_or_ends_at_its_bound(sqlite_url: str) -> None:
-    asked: list[tuple[str, object]] = []
     with a_world(sqlite_url) as world:
         refused(world, "a", "b")
-        sqlalchemy.event.listen(world.ledger.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
-        look_at_all(world)
-        whole = [
-            (line, statement)
-            for statement, values in asked
-            if statement.startswith("SELECT")
-            for line in _plan(world, statement, values)
-            if re.fullmatch(rf"SCAN ({'|'.join(BIG)})", line) and not re.search(r"ORDER BY \w+.id DESC\s+LIMIT", statement)
-        ]
+        plans = plans_of(world, lambda: look_at_all(world))
+    whole = [
+        (line, statement)
+        for line, statement in plans
+        if re.fullmatch(rf"SCAN ({'|'.join(BIG)})", line) and not re.search(r"ORDER BY \w+.id DESC\s+LIMIT", statement)
+    ]
 
-    assert len(asked) > 20
+    assert len(plans) > 20
     assert whole == []
 
 
@@ -336,12 +325,6 @@ def look_at_stock(session: Session) -> None:
     ledger.unreserved.without_reservation(session, {"shopify": 1.0}, MORNING)
     ledger.unreserved.missing(session, {"shopify": 1.0}, MORNING, 5)
     ledger.locations.backlog_by_location(session, [TARGET])
-
-
-def _plan(world: World, statement: str, values: object) -> list[str]:
-    with world.ledger.read() as session:
-        rows = session.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", values)  # type: ignore[arg-type]
-        return [str(row[3]) for row in rows]
 
 
 def stand(world: World, count: int) -> None:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy
 
 from canonical.kinds import AnyDocument
 from config.fleet import Fleet, Source
 from ledger import journey_figures, return_figures
 from tests.documents import a_milestone, a_return, an_order, at
+from tests.looks import plans_of
 from tests.tasks.world import World, a_fleet, a_world
 from workers.journey_figures import journeys_of
 
@@ -150,20 +150,11 @@ def test_a_return_that_never_arrives_is_seen_however_many_were_asked_for_after_i
 
 
 def test_no_figure_reads_a_whole_table(sqlite_url: str, fleet: Fleet) -> None:
-    asked: list[tuple[str, object]] = []
     with a_world(sqlite_url, fleet=fleet) as world:
         tell(world, an_order(promised_by=at(5)), a_milestone(), step("refund_issued", 9), a_return("r1"))
         world.work()
-        sqlalchemy.event.listen(world.ledger.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
-        figures(world)
-        with world.ledger.read() as session:
-            plans = [
-                str(line[3])
-                for statement, values in list(asked)
-                if statement.startswith("SELECT")
-                for line in session.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", values)  # type: ignore[arg-type]
-                if not re.search(r"ORDER BY deliveries.id DESC\s+LIMIT", statement)
-            ]
+        looked = plans_of(world, lambda: figures(world))
+    plans = [line for line, statement in looked if not re.search(r"ORDER BY deliveries.id DESC\s+LIMIT", statement)]
 
     assert len(plans) > 20
     assert not [line for line in plans if "FOR ORDER BY" in line], "the latest are read in the order of an index"

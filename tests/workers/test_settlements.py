@@ -5,9 +5,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import psycopg
 import pytest
-import sqlalchemy
 from sqlalchemy import insert
 
 import ledger.findings
@@ -25,6 +23,7 @@ from telemetry.events import Name
 from telemetry.gauges import Reading
 from tests.documents import MORNING, a_return, a_settlement, an_order
 from tests.documents import a_settlement_line as a_line
+from tests.looks import plans_of, read_as_a_whole
 from tests.tasks.world import World, a_world
 from tests.workers.command_line import Ended, millrace
 from workers.console.pages import retail
@@ -172,32 +171,18 @@ def test_no_view_and_no_comparison_reads_a_whole_table(postgres_url: str) -> Non
     with a_world(postgres_url, items=False) as world:
         a_week(world)
         stand(world, 400)
-        with psycopg.connect(postgres_url, autocommit=True) as other:
-            other.execute("SELECT pg_stat_reset()")
-        look_at_all(world)
-        with psycopg.connect(postgres_url, autocommit=True) as other:
-            other.execute("SELECT pg_stat_force_next_flush()")
-        world.rows("SELECT pg_stat_force_next_flush()")
-        read = {row[0]: row[1] for row in world.rows("SELECT relname, seq_tup_read FROM pg_stat_user_tables")}
+        read = read_as_a_whole(world, postgres_url, TABLES, lambda: look_at_all(world))
 
-    assert {name: read[name] for name in TABLES} == dict.fromkeys(TABLES, 0)
+    assert read == dict.fromkeys(TABLES, 0)
 
 
 def test_every_plan_on_sqlite_goes_by_an_index(sqlite_url: str) -> None:
-    asked: list[tuple[str, object]] = []
     with a_world(sqlite_url, items=False) as world:
         a_week(world)
-        sqlalchemy.event.listen(world.ledger.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
-        look_at_all(world)
-        whole = [
-            (line, statement)
-            for statement, values in asked
-            if statement.startswith(("SELECT", "UPDATE", "DELETE")) and not isinstance(values, list)
-            for line in _plan(world, statement, values)
-            if re.fullmatch(rf"SCAN ({'|'.join(TABLES)})", line)
-        ]
+        plans = plans_of(world, lambda: look_at_all(world))
+    whole = [(line, statement) for line, statement in plans if re.fullmatch(rf"SCAN ({'|'.join(TABLES)})", line)]
 
-    assert len(asked) > 20
+    assert len(plans) > 20
     assert whole == []
 
 
@@ -219,12 +204,6 @@ def look_at_all(world: World) -> None:
         ledger.settlements.payout(session, "PO-1")
         ledger.settlements.sums_by_type(session, "shopify", "PO-1")
         ledger.settlements.lines_of_order(session, "shopify", "2")
-
-
-def _plan(world: World, statement: str, values: object) -> list[str]:
-    with world.ledger.read() as session:
-        rows = session.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", values)  # type: ignore[arg-type]
-        return [str(row[3]) for row in rows]
 
 
 def stand(world: World, count: int) -> None:
