@@ -1,9 +1,9 @@
 """Does the deciding of one bundle: judges told states against known documents and drafts what follows. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 from adapters.channels.base import Parsed
 from canonical.count import Count
@@ -54,6 +54,14 @@ def order_key_of(document: AnyDocument) -> DocumentKey:
     return DocumentKey(kind, document.source, document.order)
 
 
+class Taken(NamedTuple):
+    """A document that was not stale, with its head as it was before. Not ``new``: it says what it said before."""
+
+    head: DocumentRow
+    document: AnyDocument
+    new: bool
+
+
 @dataclass(slots=True)
 class Plan:
     """What the events of a bundle lead to so far. ``heads`` follow each event, so the next one meets its result."""
@@ -69,8 +77,7 @@ class Plan:
     touched: dict[int, datetime] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
     first_told: list[DocumentKey] = field(default_factory=list)
-    taken: list[tuple[DocumentRow, AnyDocument]] = field(default_factory=list)
-    """Documents that tell something new, each with its head as it was before."""
+    taken: list[Taken] = field(default_factory=list)
     _orders: dict[DocumentKey, Order] = field(default_factory=dict)
     _placed_here: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _moved: dict[int, Class] = field(default_factory=dict)
@@ -92,6 +99,10 @@ class Plan:
         if failure is not None:
             return EventEnd(event_id, "parked", failure=failure)
         return EventEnd(event_id, "stale" if ends and all(end == "stale" for end in ends) else "done")
+
+    def news(self) -> Iterator[tuple[DocumentRow, AnyDocument]]:
+        """Documents that say something new, each with its head as it was before."""
+        return ((one.head, one.document) for one in self.taken if one.new)
 
     def _early(self, parsed: Parsed) -> DocumentKey | None:
         """The order a document of this event came before, None if every order is known or told here. Stock waits for no order."""
@@ -137,6 +148,7 @@ class Plan:
         if verdict == "stale":
             return "stale"
         if verdict == "same":
+            self.taken.append(Taken(head, document, new=False))
             self.touched[head.id] = document.as_of
             self.heads[key] = replace(head, as_of=document.as_of)
             return "same"
@@ -147,7 +159,7 @@ class Plan:
                 f"return {document.key!r} was told again with other content; the first one stands",
                 "correct the difference in the ERP by hand, or cancel and tell a new return",
             )
-        self.taken.append((head, document))
+        self.taken.append(Taken(head, document, new=True))
         self._write(event_id, head, document, body, digest)
         self._draft(event_id, head, document, told_class, operation_of(document, verdict, head.status))
         return verdict

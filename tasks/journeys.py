@@ -16,7 +16,7 @@ def note_journeys(session: Session, plan: Plan) -> None:
     steps: list[NewStep] = []
     made: dict[int, Promise] = {}
     withdrawn: dict[int, None] = {}
-    for head, document in plan.taken:
+    for head, document in plan.news():
         if isinstance(document, Milestone):
             order = plan.order_of(document)
             order_id = plan.heads[order_key_of(document)].id

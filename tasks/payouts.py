@@ -11,11 +11,11 @@ def note_payouts(session: Session, plan: Plan) -> None:
     """Note the rows of a bundle's settlements, in the transaction that writes their versions and under their locks, and have
     them compared. One that says the same again changes nothing.
     """
-    told = [(head, document) for head, document in plan.taken if isinstance(document, Settlement)]
-    if not told:
-        return
-    written = {version.document_id for version in plan.versions}
-    parts = [ToldPart(head.id, one, _orders_paid(plan, one.source)) for head, one in told if head.id in written]
+    parts = [
+        ToldPart(head.id, document, _orders_paid(plan, document.source))
+        for head, document in plan.news()
+        if isinstance(document, Settlement)
+    ]
     settlements.tell(session, parts, plan.at)
 
 

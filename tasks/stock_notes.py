@@ -26,7 +26,7 @@ def note_stock(session: Session, plan: Plan, now: datetime) -> None:
 
 def _counts(session: Session, plan: Plan, now: datetime) -> None:
     # Also one that says what it said before: the position may be another one by now.
-    newest = {head.id: document for head, document in plan.taken if isinstance(document, Count)}
+    newest = {one.head.id: one.document for one in plan.taken if isinstance(one.document, Count)}
     if not newest:
         return
     compared = []
@@ -51,7 +51,7 @@ def _compared(session: Session, document_id: int, count: Count, target: str) -> 
 def _cancellations(session: Session, plan: Plan, now: datetime) -> None:
     lost: dict[int, str] = {}
     others: set[int] = set()
-    for head, document in plan.taken:
+    for head, document in plan.news():
         if not isinstance(document, Order):
             continue
         if document.cancel_reason == "stock":
@@ -70,7 +70,7 @@ def _reservations(session: Session, plan: Plan, now: datetime) -> None:
         return
     told: dict[DocumentKey, int] = {}
     settled: set[int] = set()
-    for head, document in plan.taken:
+    for head, document in plan.news():
         if document.source not in promised:
             continue
         if isinstance(document, Reservation) or (isinstance(document, Order) and document.status == "cancelled"):

@@ -18,6 +18,7 @@ from config.settings import DEFAULT_FLEET
 from config.topology import load_topology
 from ledger.session import Ledger
 from routing import declare
+from routing.letters import MOST_ROWS
 from routing.topology import build_topology
 from tests.live import Rabbit, broker_api, wait_until
 from tests.workers.receiver_process import Running, receiver
@@ -109,7 +110,7 @@ def test_what_was_committed_together_travels_together(postgres_url: str, topolog
     assert {row for bundle in bundles for row in bundle} == ids
     assert sum(len(bundle) for bundle in bundles) == 64
     assert len(bundles) <= 4
-    assert max(len(bundle) for bundle in bundles) <= 50
+    assert max(len(bundle) for bundle in bundles) <= MOST_ROWS
 
 
 def test_a_duplicate_is_not_published_again(sqlite_url: str, topology: str) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
-from canonical.document import Kind
+from config.fleet import Kind
 from config.nearest import ConfigError, hint
 from routing.names import CLASSES, Class
 
