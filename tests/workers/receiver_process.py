@@ -17,6 +17,7 @@ from ledger.migrate import upgrade
 from ledger.session import Ledger
 from tests.adapters.channels.requests import SECRETS, open_headers, shopify_headers
 from tests.live import wait_until
+from workers.local.service import free_port
 
 NO_BROKER = "amqp://guest:guest@127.0.0.1:1/"
 ROOT = Path(__file__).parents[2]
@@ -90,12 +91,6 @@ def receiver(
         finally:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(running: Running) -> bool:

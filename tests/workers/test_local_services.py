@@ -21,7 +21,7 @@ from workers.local.packages import Missing, find_missing
 from workers.local.postgres import start_postgres
 from workers.local.process import Process
 from workers.local.redis import start_redis
-from workers.local.service import LocalServiceError, PortTakenError, Service, Start, launch, with_other_ports
+from workers.local.service import LocalServiceError, PortTakenError, Service, Start, free_port, launch, with_other_ports
 
 OWNER = """
 import sys, time
@@ -174,6 +174,13 @@ def test_a_port_that_is_taken_is_told_apart_from_other_failures(folder: Path) ->
 
         with pytest.raises(PortTakenError, match="already in use"):
             launch(start, lambda: False, 10)
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_takes_nor_one_given_before() -> None:
+    given = [free_port() for _ in range(150)]
+
+    assert len(set(given)) == 150
+    assert max(given) < 32_768, "Linux gives ports from there on to outgoing connections"
 
 
 def test_another_port_is_tried_when_the_first_is_taken() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workers.sandbox_account import ORDER, RECORD, TOKEN, Account, served
+from workers.local.service import free_port
 from workers.sandbox.faults import Fault, Faults
 from workers.sandbox.limits import Gate, Limits
 
@@ -154,12 +155,6 @@ def test_a_misspelt_fault_is_refused_with_the_nearest_name(account: Account, bod
     assert hint in reply.json["error"]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _exchange(port: int, key: str) -> bytes:
     body = json.dumps(ORDER).encode()
     head = f"PUT {RECORD}salesOrder/eid:{key} HTTP/1.1\r\nHost: erp\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n"
@@ -182,7 +177,7 @@ def _connected(port: int) -> socket.socket:
 
 
 def test_an_answer_is_lost_after_the_commit_and_a_reset_comes_before_it(tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     lost = Fault(kind="lost_answer", external_id="L1", next=1)
     reset = Fault(kind="reset", external_id="R1", next=1)
 

@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ STOP_SPARE_S = 5
 TAIL_LINES = 15
 PORT_TRIES = 3
 PORT_TAKEN = ("address already in use", "eaddrinuse", "already_in_use")
+OWN_PORTS = range(10_000, 15_000)
+"""Where private services listen: below the ports that systems give to outgoing connections, one of which may take a port between
+its being found free and a service's listening on it."""
+_given: deque[int] = deque(maxlen=200)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -140,10 +145,25 @@ def write_private(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """A loopback port that nobody has now and that was not given to this process a short while ago.
+
+    Raises LocalServiceError if none of OWN_PORTS is found.
+    """
+    for _ in range(2 * len(OWN_PORTS)):
+        port = secrets.choice(OWN_PORTS)
+        if port not in _given and _is_free(port):
+            _given.append(port)
+            return port
+    raise LocalServiceError(f"no free port from {OWN_PORTS[0]} to {OWN_PORTS[-1]} on loopback: end what listens there")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def answers(port: int) -> bool:
