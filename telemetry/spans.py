@@ -30,9 +30,6 @@ class _Rows:
         self._spans: dict[int, Span] = {}
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._spans)
-
     def put(self, row: int, span: Span) -> None:
         with self._lock:
             over = [self._spans.pop(row)] if row in self._spans else []
@@ -74,7 +71,7 @@ class Spans:
         if state == "start":
             span = self._open(work, event, started_s=0.0)
             trace.enter(trace.Place(_traceparent(span), work, span))
-            if isinstance(row, int):
+            if isinstance(row, int) and work == "delivery.post":
                 self._rows.put(row, span)
             return
         if work == "event.prepare" and _in_trace_of_order():
