@@ -24,6 +24,7 @@ from adapters.throttle.base import (
     Points,
 )
 from adapters.throttle.breaking import Fuse
+from adapters.throttle.holders import Lease, Usual, Waiter
 from adapters.throttle.learning import RATE_DOUBLES_S, ROOM_DOUBLES_S, Pace, Pulse, Working
 from adapters.throttle.meters import PARTS, Day, Meter, Purse
 from adapters.throttle.status import KEPT_S, Sample
@@ -34,24 +35,6 @@ QUEUE_S = 0.5
 """An extend that was refused keeps its place this long after the time it was told to wait."""
 Marks = tuple[list[int], list[tuple[float, int]]]
 """What windows (of calls, then of execution time in ms) and budgets have counted: for whoever must go on without this state."""
-
-
-@dataclass(slots=True)
-class Lease:
-    """Held until ``until``; ``ahead`` calls of it have not been sent yet, as far as is known."""
-
-    until: float
-    ahead: int
-    operation: str
-
-
-@dataclass(slots=True)
-class Waiter:
-    """A lease holder that was refused more calls: its place among those that wait for tokens."""
-
-    lease: str
-    calls: int
-    until: float
 
 
 @dataclass(slots=True)
@@ -77,12 +60,13 @@ class Account:
     streak: int = 0
     pulses: dict[str, Pulse] = field(default_factory=dict)
     pace: Pace = field(init=False)
+    usual: Usual = field(init=False)
     fuses: dict[str, Fuse] = field(default_factory=dict)
     second: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_S))
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.now, self.now)
+        self.pace, self.usual = Pace(self.now, self.now), Usual(self.now)
         learn = self.terms.limit.learn
         if learn is not None and learn.start_per_s is not None:
             self.rate = Working(learn.start_per_s, learn.start_per_s, self.now, since=self.now)
@@ -117,9 +101,13 @@ class Account:
     def give(self, lease: str, unspent: int) -> None:
         """The lease ends; calls that were not sent come back."""
         self.waiters = [waiter for waiter in self.waiters if waiter.lease != lease]
-        held = self.leases.pop(lease, None)
-        if held is None:
+        if lease not in self.leases:
             return
+        if self.usual.beyond(len(self.leases)) >= 1:
+            # What was gained while so much was held up is bounded by that, not by what is held up afterwards.
+            at_once = max(held.ahead for held in self.leases.values()) + 1
+            self.meter.refill(self.now, self.rate_now(), self.most_tokens(at_once))
+        held = self.leases.pop(lease)
         for fuse in self._fuses(held.operation):
             if fuse.probe == lease:
                 fuse.probe = ""
@@ -155,6 +143,7 @@ class Account:
     def tick(self, now: float) -> None:
         """Bring everything to ``now``: leases and places that ended, the working limit, the second that is counted."""
         self.now = now
+        self.usual.follow(now, len(self.leases))
         latest = now + self.life_s
         for lease in [lease for lease, held in self.leases.items() if held.until <= now]:
             del self.leases[lease]
@@ -239,10 +228,11 @@ class Account:
 
     def most_tokens(self, calls: int = 0) -> float:
         """Tokens the bucket holds at most now. Calls granted and not yet sent are still to come at the target: it fills
-        less high meanwhile, yet high enough for ``calls``.
+        less high meanwhile, yet high enough for ``calls``. Leases beyond what is usual count in full: what
+        holds them up lets all their calls go at once.
         """
         burst, ahead = self.burst_now(), sum(lease.ahead for lease in self.leases.values())
-        return max(1.0, float(calls), burst / 2, burst - ahead)
+        return max(1.0, float(calls), max(burst / 2, burst - ahead) - self.usual.beyond(len(self.leases)))
 
     def _most_calls(self, ask: Ask) -> int:
         self.scale = ask.scale

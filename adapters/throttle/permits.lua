@@ -2,6 +2,8 @@
 local rolled, scale_before = false, s.sc
 
 local function tick()
+  s.us.h = s.us.h + (lease_count() - s.us.h) * (1 - math.exp(-math.max(0, now - s.us.at) / USUAL_S))
+  s.us.at = now
   for lease, held in pairs(s.l) do
     if held.u <= now then
       s.l[lease] = nil

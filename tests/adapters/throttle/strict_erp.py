@@ -24,7 +24,8 @@ class Erp:
     share: Callable[[float], float] = lambda _: 1.0
     tokens: float = 0.0
     filled_at: float = 0.0
-    inside: int = 0
+    ends: list[float] = field(default_factory=list)
+    """When each of those inside is answered."""
     accepted: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     took: list[tuple[float, float]] = field(default_factory=list)
@@ -38,24 +39,31 @@ class Erp:
             most = max(1.0, self.burst * share)
             self.tokens = min(most, self.tokens + (now - self.filled_at) * self.rate_per_s * share)
         self.filled_at = now
-        room = self.at_once is None or self.inside < int(self.at_once * share)
+        while self.ends and self.ends[0] <= now:
+            heapq.heappop(self.ends)
+        room = self.at_once is None or len(self.ends) < int(self.at_once * share)
         if not room or (self.rate_per_s is not None and self.tokens < 1):
             self.refused.append(now)
             return False
         self.tokens -= 1
-        self.inside += 1
         self.accepted.append(now)
         return True
 
-    def service(self, draw: float) -> float:
-        queue = 1.0 if self.parallel is None else max(1.0, self.inside / self.parallel)
-        return self.service_s * queue * (0.9 + 0.2 * draw)
+    def service(self, now: float, draw: float) -> float:
+        """Serve who has just entered: how long it takes."""
+        queue = 1.0 if self.parallel is None else max(1.0, (len(self.ends) + 1) / self.parallel)
+        took_s = self.service_s * queue * (0.9 + 0.2 * draw)
+        heapq.heappush(self.ends, now + took_s)
+        return took_s
 
 
 @dataclass
 class Workers:
     """``count`` workers with ``slots`` each; a request leaves ``leave_s`` to twice that, sometimes ten times, after its
     permit. A worker that is refused asks again when told, or when one of its own calls ends.
+
+    ``held_up`` says when what a worker would do at a moment is really done: later while its database stands still. Permits are
+    taken meanwhile, and the target goes on.
     """
 
     throttle: Throttle
@@ -65,6 +73,7 @@ class Workers:
     slots: int = 16
     leave_s: float = 0.004
     seed: int = 7
+    held_up: Callable[[int, float], float] = lambda _, at: at
 
     def run(self, seconds: float) -> None:
         draw = random.Random(self.seed)
@@ -74,7 +83,8 @@ class Workers:
         busy, asleep = [0] * self.count, [0.0] * self.count
 
         def later(wait_s: float, what: str, worker: int, permit: Granted | None = None) -> None:
-            heapq.heappush(events, (self.clock.now_s - begin + wait_s, next(order), what, worker, permit))
+            at = self.clock.now_s - begin + wait_s
+            heapq.heappush(events, (at if what == "ask" else self.held_up(worker, at), next(order), what, worker, permit))
 
         for worker in range(self.count):
             later(draw.random() * 0.01, "ask", worker)
@@ -97,7 +107,7 @@ class Workers:
             elif what == "arrive":
                 assert permit is not None
                 if self.erp.enter(at):
-                    took_s = self.erp.service(draw.random())
+                    took_s = self.erp.service(at, draw.random())
                     self.erp.took.append((at, took_s))
                     later(took_s, f"ok {took_s}", worker, permit)
                 else:
@@ -107,7 +117,6 @@ class Workers:
                 if what == "refused":
                     self.throttle.report(Report("", 0.003, "throttled"))
                 else:
-                    self.erp.inside -= 1
                     self.throttle.report(Report("", float(what[3:]), "ok"))
                 self.throttle.release(permit)
                 busy[worker] -= 1

@@ -41,6 +41,26 @@ def test_with_the_limit_known_it_is_used_up_and_nothing_is_refused(seed: int, le
 
 
 @SEEDS
+@pytest.mark.parametrize("stall_s", [0.2, 0.3, 0.5])
+@pytest.mark.parametrize("workers", [(0,), (0, 1)], ids=["one worker", "both"])
+def test_a_database_that_stands_still_now_and_then_has_nothing_refused(
+    seed: int, stall_s: float, workers: tuple[int, ...]
+) -> None:
+    def until(worker: int, at_s: float) -> float:
+        began = at_s - at_s % 3
+        return max(at_s, began + stall_s) if worker in workers and began else at_s
+
+    erp, clock = strict(), Clock()
+
+    Workers(LocalThrottle(KNOWN, clock=clock), clock, erp, seed=seed, held_up=until).run(40)
+
+    assert not erp.refused
+    # What the target let in while nothing came is gone, except for what its bucket holds.
+    lost = len(range(3, 40, 3)) * 50 * stall_s
+    assert len(erp.accepted) >= 0.99 * (50 * 40 + 10) - lost
+
+
+@SEEDS
 def test_another_user_taking_half_for_a_while_costs_little_and_is_refused_little(seed: int) -> None:
     erp = strict()
     erp.share = halved_for_a_while
