@@ -1,7 +1,7 @@
 """Does the joining of Celery and our tasks: four tasks by name, each a few lines around a plain function."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from celery import Celery, Task
 from celery.exceptions import Reject
@@ -18,15 +18,23 @@ from telemetry.events import Name
 from telemetry.trace import continue_from
 
 
-def register(
-    app: Celery, domains: tuple[str, ...], context_of: Callable[[], Context], permit_of: Callable[[str], Granted | None]
-) -> None:
-    """Give the app its tasks. ``context_of`` is called in the process that runs a task, never at import or before a fork;
-    ``permit_of`` hands over the permit that the fetcher took for a task id.
-    """
+class Permits(Protocol):
+    """What the fetcher keeps of the parts it handed out, by task id."""
+
+    def hand_over(self, task_id: str) -> Granted | None:
+        """The permit taken for a task, once."""
+        ...
+
+    def found_nothing(self, task_id: str) -> None:
+        """None of the task's rows was there to be posted."""
+        ...
+
+
+def register(app: Celery, domains: tuple[str, ...], context_of: Callable[[], Context], permits: Permits) -> None:
+    """Give the app its tasks. ``context_of`` is called in the process that runs a task, never at import or before a fork."""
     for domain in domains:
-        app.task(name=prepare_task(domain), bind=True)(_prepare_task(context_of))
-    app.task(name=DELIVER_TASK, bind=True)(_deliver_task(context_of, permit_of))
+        app.task(name=prepare_task(domain), bind=True, shared=False)(_prepare_task(context_of))
+    app.task(name=DELIVER_TASK, bind=True, shared=False)(_deliver_task(context_of, permits))
 
 
 def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task[Any, Any], list[int]], None]:
@@ -46,19 +54,18 @@ def _prepare_task(context_of: Callable[[], Context]) -> Callable[[Task[Any, Any]
     return run_prepare
 
 
-def _deliver_task(
-    context_of: Callable[[], Context], permit_of: Callable[[str], Granted | None]
-) -> Callable[[Task[Any, Any], list[int]], None]:
+def _deliver_task(context_of: Callable[[], Context], permits: Permits) -> Callable[[Task[Any, Any], list[int]], None]:
     def run_deliver(task: Task[Any, Any], rows: list[int]) -> None:
         """Post the deliveries to their target."""
         context = context_of()
         queue, _ = _delivered(task)
-        permit = permit_of(str(task.request.id))
+        permit = permits.hand_over(str(task.request.id))
         if permit is None:
             raise Reject("delivered without a permit: the message was not picked by the fetcher", requeue=True)
         try:
             with continue_from(_trace(task)):
-                run(context, Message(queue, tuple(rows), _operation(task), _since(task)), permit)
+                if not run(context, Message(queue, tuple(rows), _operation(task), _since(task)), permit):
+                    permits.found_nothing(str(task.request.id))
         except ConnectionError as error:
             raise Reject(str(error), requeue=True) from error
 

@@ -46,8 +46,11 @@ class Message:
         return Letter(queue, DELIVER_TASK, rows, shown, calls, rung_s=rung_s, operation=self.operation, since=self.since)
 
 
-def run(context: Context, message: Message, permit: Granted) -> None:
-    """Claim, post and settle a bundle. Raises ConnectionError only if the message could not be sent round either."""
+def run(context: Context, message: Message, permit: Granted) -> int:
+    """Claim, post and settle a bundle; returns how many of its rows were there to be posted.
+
+    Raises ConnectionError only if the message could not be sent round either.
+    """
     target_name = names.target_of(names.family_of(message.queue)) or ""
     target = context.fleet.targets[target_name]
     try:
@@ -59,10 +62,11 @@ def run(context: Context, message: Message, permit: Granted) -> None:
         # Outcomes may be lost, claims are not: when they end, each row is looked up by key before anything is sent.
         emit(Name.LEDGER_WRITE_FAILED, stage="deliver", target=target_name, error=error)
         send_round(context, message)
-        return
+        return len(message.rows)
     calls = {row.id: row.calls for row in claimed} | {row.id: row.calls for row in left}
     again = letters_again(context, message, settlements, left, calls)
     forward(context, [*again, *letters_for_deliveries(successors)])
+    return len(claimed)
 
 
 def claim(context: Context, message: Message, target: Target, token: str) -> tuple[list[Claimed], list[Unclaimed]]:

@@ -43,8 +43,8 @@ def make_app(
     bounds the parts in which the messages of each target's lane are handed out.
 
     Task events are sent once somebody asks the workers for them, as Flower does: they cost as much as all the rest of a task.
-    Nothing is connected or declared. Register the tasks on it with ``tasks.celery_tasks.register``, giving
-    ``permits.hand_over`` as ``permit_of``.
+    Nothing is connected or declared. Register the tasks on it with ``tasks.celery_tasks.register``, giving it the
+    same ``permits``.
     """
     known = {queue: _undeclared(queue) for queue in queues}
     serving = Serving(tuple(families), known, plan, permits, rules)

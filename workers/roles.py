@@ -189,7 +189,7 @@ def run_worker(
         },
         pool_name=pool_name,
     )
-    register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits.hand_over)
+    register(app, parent.topology.domains, (lambda: parent) if pool.kind == "threads" else context_of, permits)
     # Two live workers of one name would fight for one control queue.
     worker_name = f"{name or f'{pool_name}-{os.getpid()}'}@{socket.gethostname().partition('.')[0]}"
     worker = make_worker(app, pool=pool.kind, concurrency=concurrency or pool.concurrency, hostname=worker_name)

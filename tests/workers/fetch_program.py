@@ -21,7 +21,7 @@ from workers.fetch.parts import SLOT_FREE_S, Rules
 from workers.fetch.permits import PermitBook
 from workers.fetch.plan import FetchPlan, Gate
 
-FAIL, KILL, SLOW = 1_000_000, 2_000_000, 3_000_000
+FAIL, KILL, SLOW, DONE = 1_000_000, 2_000_000, 3_000_000, 4_000_000
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -
         if service_s > 0:
             nap.wait(service_s * len(rows))
         worst = max(rows)
-        if worst >= SLOW:
+        if min(rows) >= DONE:
+            permits.found_nothing(task.request.id)
+        elif worst >= SLOW:
             nap.wait((worst - SLOW) / 1000)
         elif worst >= KILL:
             os.kill(os.getpid(), signal.SIGKILL)

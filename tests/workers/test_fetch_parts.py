@@ -171,7 +171,7 @@ def test_without_a_rate_parts_are_as_large_as_lets_one_of_the_slots_come_free_so
 
     first = parts.rows(LANE, message, slots)
     for _ in range(30):
-        parts.ended(LANE, "order.create", 10, 10 * row_s)
+        parts.ended(LANE, message, 10, 10 * row_s)
 
     assert first == 1
     assert parts.rows(LANE, message, slots) == max(1, int(part_s / row_s))
@@ -185,7 +185,7 @@ def test_parts_that_prepare_are_larger_on_threads_where_class_high_has_a_slot_of
     message = _message(MOST_ROWS)
 
     for _ in range(30):
-        parts.ended("orders", message.operation, 10, 10 * row_s)
+        parts.ended("orders", message, 10, 10 * row_s)
 
     assert parts.rows("orders", message, slots) == int(slots * free_s / row_s)
 
@@ -194,7 +194,7 @@ def test_a_part_takes_no_more_than_the_bundle_the_rate_and_what_waits() -> None:
     parts = Parts({LANE: Rules(8, SLOT_FREE_S, Limit(rate_per_s=50)), "deliver.free": Rules(8, SLOT_FREE_S)})
     message = _message(50, calls=100)
     for lane in (LANE, "deliver.free"):
-        parts.ended(lane, "order.create", 10, 0.001)
+        parts.ended(lane, message, 10, 0.001)
 
     assert (parts.rows(LANE, message, 4), parts.calls(LANE, message, 1)) == (1, 1)
     assert parts.rows("deliver.free", message, 4) == 8
@@ -202,11 +202,40 @@ def test_a_part_takes_no_more_than_the_bundle_the_rate_and_what_waits() -> None:
     assert parts.rows("deliver.free", message, 4) == 5
 
 
+def test_a_message_that_is_done_already_is_looked_through_by_larger_and_larger_parts_until_one_has_work() -> None:
+    parts = Parts({LANE: Rules(50, SLOT_FREE_S, Limit(rate_per_s=50))})
+    message, other = _message(50), _message(50)
+    parts.ended(LANE, message, 1, 0.1)
+
+    sizes = []
+    for _ in range(5):
+        parts.ended(LANE, message, 1, 0.001, idle=True)
+        sizes.append(parts.rows(LANE, message, 4))
+    others = parts.rows(LANE, other, 4)
+    parts.ended(LANE, message, 8, 0.8)
+
+    assert sizes == [2, 4, 8, 8, 8]
+    assert parts.calls(LANE, message, 8) == 1
+    assert others == parts.rows(LANE, message, 4) == 1
+
+
+def test_parts_without_work_say_nothing_of_what_a_row_takes() -> None:
+    parts = Parts({LANE: Rules(50, SLOT_FREE_S, Limit())})
+    message = _message(50)
+    for _ in range(30):
+        parts.ended(LANE, message, 1, 0.1)
+    before = parts.rows(LANE, message, 1)
+
+    parts.ended(LANE, message, 50, 0.001, idle=True)
+
+    assert parts.rows(LANE, _message(50), 1) == before == 1
+
+
 def test_the_limit_of_the_plan_and_of_an_operation_bound_a_part() -> None:
     inner = Limit(rate_per_s=3 / AHEAD_S)
     parts = Parts({LANE: Rules(50, SLOT_FREE_S, Limit(operations={"order.create": inner}))})
     message = _message(50)
-    parts.ended(LANE, "order.create", 10, 0.001)
+    parts.ended(LANE, message, 10, 0.001)
     by_operation = parts.rows(LANE, message, 4)
 
     parts.follow({"erp": Limit(rate_per_s=2 / AHEAD_S)})

@@ -45,6 +45,8 @@ class Delivered(Message):
         self.came_back = int(headers.get(BACK_HEADER) or 0)
         self.operation = str(headers.get("operation") or "")
         self.since = int(headers.get("since") or 0)
+        self.idle_parts = 0
+        """Parts of it in a row that found nothing to be done."""
         self._rows: list[int] | None = None
         self._next = 0
         self._cuts = 0

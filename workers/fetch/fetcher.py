@@ -312,7 +312,7 @@ class Fetcher:
     def _ended(self, lane: Lane, part: Part, hold: Hold | None, began_at: float) -> None:
         """A picked part has its end: a slot is free, and perhaps a lease. Called on any thread."""
         lane.running.discard(part)
-        self._parts.ended(lane.name, part.message.operation, len(part.rows), self._hands.clock() - began_at)
+        self._parts.ended(lane.name, part.message, len(part.rows), self._hands.clock() - began_at, idle=bool(hold and hold.idle))
         if hold is not None:
             self._permits.end(hold)
             lane.lease_back()

@@ -24,6 +24,11 @@ PART_MOST_S = 1.0
 AHEAD_S = 0.02
 """A part takes no more calls at once than the rate gives in this time: so little of it is gone when an express order comes."""
 
+IDLE_MOST = 8
+"""Rows of a part at least, where the parts before it found more and more of the message done: one by one, what a killed worker
+left behind would hold the lane up. No more, for there the rest begins that has to go out in turn with everything else.
+"""
+
 _NEWEST = 0.25
 _LEAST_ROW_S = 1e-4
 
@@ -77,7 +82,7 @@ class Parts:
         ahead = self._ahead(lane, message.operation)
         if ahead is not None:
             fit = min(fit, int(ahead / message.calls_of(1)))
-        return max(1, min(rules.bundle, fit))
+        return max(1, min(rules.bundle, max(fit, min(1 << message.idle_parts, IDLE_MOST))))
 
     def calls(self, lane: str, message: Delivered, rows: int) -> int:
         """Calls to ask a permit for: what the part takes, at most what the rate gives a little ahead, at least one."""
@@ -86,9 +91,13 @@ class Parts:
         ahead = self._ahead(lane, message.operation)
         return expected if ahead is None else max(1, min(expected, int(ahead)))
 
-    def ended(self, lane: str, operation: str, rows: int, took_s: float) -> None:
-        """A part ran: the mean time of a row follows it."""
-        row_s = max(_LEAST_ROW_S, took_s / rows)
+    def ended(self, lane: str, message: Delivered, rows: int, took_s: float, *, idle: bool = False) -> None:
+        """A part ran: the mean time of a row follows it, unless nothing of it was there to be done (``idle``)."""
+        if idle:
+            message.idle_parts = min(message.idle_parts + 1, IDLE_MOST)
+            return
+        message.idle_parts = 0
+        operation, row_s = message.operation, max(_LEAST_ROW_S, took_s / rows)
         known = self._row_s.get((lane, operation), row_s)
         self._row_s[lane, operation] = known + _NEWEST * (row_s - known)
 

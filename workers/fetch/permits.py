@@ -22,6 +22,8 @@ class Hold:
     target: str
     permit: Granted
     handed_over: bool = False
+    idle: bool = False
+    """The task found nothing to be done."""
 
 
 class PermitBook:
@@ -75,6 +77,12 @@ class PermitBook:
                     hold.handed_over = True
                     return hold.permit
         return None
+
+    def found_nothing(self, task_id: str) -> None:
+        """None of the task's rows was there to be done: another message brought them, or they came back with this one."""
+        with self._lock:
+            for hold in self._holds.get(task_id, ()):
+                hold.idle = True
 
     def end(self, hold: Hold) -> None:
         """The delivery has its end, whichever: give the lease back, and all calls if the task never began.
