@@ -1,10 +1,10 @@
 """Remembers deliveries while they are worked on: written, claimed, settled, and their successors let go."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     Row,
     and_,
@@ -26,8 +26,7 @@ from ledger.session import Session
 _HELD = ("id", "claim")
 
 
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
+class NewDelivery(Struct, frozen=True):
     """One intended effect. ``failure`` set: it is written parked. ``entity`` names the order whose effects keep order.
 
     ``rests_until`` set: it waits for quiet hours, state ``deferred``, without a message until then.
@@ -52,8 +51,7 @@ class NewDelivery:
     replaces_lost_before: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """A delivery that waits for its message: what is published next."""
 
     id: int
@@ -67,8 +65,7 @@ class Ready:
     accepted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """A delivery this process may work on until its claim ends, with all that the posting takes."""
 
     id: int
@@ -92,8 +89,7 @@ class Claimed:
     calls: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unclaimed:
+class Unclaimed(Struct, frozen=True):
     """A delivery that could not be claimed: its state and, if it is not finished, when to look again.
 
     ``cls`` below the message's class: it was moved down and goes on in its own class.
@@ -106,8 +102,7 @@ class Unclaimed:
     cls: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """What one attempt leads to. ``outcome`` and ``detail`` go to the story, the rest to the row."""
 
     id: int

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Executable, Row, bindparam, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 
@@ -19,8 +19,7 @@ from ledger.schema import events
 from ledger.session import IN_BINARY, Session
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True):
     """An event to accept. ``domain`` None: its topic is unknown, it is kept and not worked on."""
 
     source: str
@@ -34,16 +33,14 @@ class NewEvent:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of an accepted event: its row, and whether it is new (False: told before, nothing changed)."""
 
     id: int
     new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Struct, frozen=True):
     """An event that is worked on, locked by the transaction that loaded it. ``moved_to``: the class that an operator gave it,
     which holds for what it leads to.
     """
@@ -60,8 +57,7 @@ class EventRow:
     moved_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A row that waits for its message: what the relay publishes."""
 
     id: int
@@ -70,8 +66,7 @@ class Waiting:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class EventEnd:
+class EventEnd(Struct, frozen=True):
     """What an event's row is set to: done, stale, waiting (for the order named) or parked (with its failure)."""
 
     id: int

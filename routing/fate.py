@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from msgspec import Struct
+
 from canonical.failure import Failure, FailureClass
 from canonical.outcome import AlreadyDone, Conflict, Done, Outcome, Rejected, Throttled, Unavailable, Uncertain
 from routing.backoff import retry_wait_s
@@ -22,8 +24,7 @@ class Rules:
     max_execution_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What becomes of the row. ``wait_s`` for a retry; ``pause_s`` closes the whole lane; ``stop`` spares the target the
     rest of the bundle.
     """

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec import Struct
+
 from routing import names
 from telemetry.trace import current_traceparent
 
@@ -90,8 +92,7 @@ def prepare_letters(domain: str, cls: names.Class, ids: Sequence[int], trace: st
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(Struct, frozen=True):
     """What a delivery message needs to know of a delivery."""
 
     id: int

@@ -1,9 +1,11 @@
 """Does the attempts of one part: its claimed rows under one permit, in batches where the ERP takes them."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+
+from msgspec import structs
 
 import ledger.deliveries
 from adapters.erps.base import BatchErp, Posting, Undone, batch_of
@@ -132,7 +134,7 @@ class Attempts:
 
     def _stop(self, row: Claimed, outcome: Outcome, fate: Fate, took_s: float) -> None:
         """Spare the target the rest of the part, and tell the limiter why."""
-        self._stopped = replace(fate, failure=None, state="retrying", wait_s=max(fate.wait_s, 1.0))
+        self._stopped = structs.replace(fate, failure=None, state="retrying", wait_s=max(fate.wait_s, 1.0))
         throttle = self._context.throttles[self._name]
         # A refusal told by the status has been reported already: only the adapter can read one out of a body.
         if isinstance(outcome, Throttled) and not outcome.own and not self._caller.throttled:
@@ -143,7 +145,7 @@ class Attempts:
 
     def _hand_back(self, rows: Sequence[Claimed], stopped: Fate, now: datetime) -> bool:
         for row in rows:
-            fate = replace(stopped, attempts=row.attempts, uncertain=row.uncertain)
+            fate = structs.replace(stopped, attempts=row.attempts, uncertain=row.uncertain)
             self._settle(_settlement(row, fate, "HandedBack", "", now, now))
         return True
 
@@ -215,7 +217,7 @@ def _poisoned(row: Claimed, started_at: datetime) -> Settlement:
 def _settlement(row: Claimed, fate: Fate, outcome: str, detail: str, started_at: datetime, now: datetime) -> Settlement:
     failure = fate.failure
     if failure is not None and failure.code == "defect":
-        failure = replace(failure, cls=FailureClass.DEFECT)
+        failure = dataclasses.replace(failure, cls=FailureClass.DEFECT)
     return Settlement(
         id=row.id,
         claim=row.claim,

@@ -1,7 +1,8 @@
 """Does the enriching: what our keys are called at each target, from the ledger's cross-references."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 import ledger.crossrefs
 from adapters.erps.base import Need
@@ -9,8 +10,7 @@ from canonical.failure import Failure, FailureClass
 from ledger.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """Cross-references one delivery takes: for which target, of which source's keys."""
 
     target: str

@@ -1,8 +1,9 @@
 """Does one round of the failure desk's jobs: notes what ended, sends what is due, climbs the ramp or halts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 import ledger.cases
 import ledger.failures

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from telemetry.events import Name
 from telemetry.fields import Value, admit
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened. `fields` are allow-listed and masked; `error` is for its type and stack, never for its text."""
 
     name: Name

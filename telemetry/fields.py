@@ -3,10 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from telemetry.masking import MASK, mask_key, mask_text
 
@@ -66,8 +67,7 @@ _PLAIN_ID = re.compile(r"#?[A-Z]{0,4}-?[0-9]{1,14}|[0-9a-f]{32}")
 _BIGGEST = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """Fields that may be told, and how many were dropped."""
 
     values: Mapping[str, Value]

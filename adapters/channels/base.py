@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from canonical.document import Domain
 from canonical.kinds import AnyDocument
 
@@ -40,8 +42,7 @@ class Identity:
     domain: Domain | None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """An accepted event as the ledger kept it."""
 
     source: str
@@ -51,8 +52,7 @@ class Told:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """What one event says: the documents in their newest told state, in the order in which they must be written."""
 
     documents: tuple[AnyDocument, ...]

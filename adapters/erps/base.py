@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from adapters.http.caller import Caller
 from adapters.http.target import Target
 from canonical.kinds import AnyDocument
@@ -42,8 +44,7 @@ class Posting:
     correlation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """A cross-reference a posting takes; without a required one the delivery is parked as a business exception."""
 
     kind: RefKind

@@ -6,10 +6,11 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from adapters.http.answers import Answer, Exchange, Lost, NotSent
 from adapters.http.client import Client, Pairs
@@ -22,8 +23,7 @@ _log = logging.getLogger(__name__)
 _IDEMPOTENT = frozenset({"GET", "HEAD"})
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """One exchange as telemetry may see it: no path, no body, no header.
 
     ``status_class`` is ``2xx`` to ``5xx``, ``not_sent`` or ``lost``; ``throttled`` is a 429, or a 503 with Retry-After.

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 _END = b"\r\n\r\n"
 _NAME = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _VALUE = r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?"
@@ -28,8 +30,7 @@ class Request:
     head: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The head of a plain answer; its body is the ``length`` bytes from ``end`` on."""
 
     status: int

@@ -9,9 +9,9 @@ import select
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 
 import h11
+from msgspec import Struct
 
 from adapters.http.answers import Answer, Lost, NotSent
 from adapters.http.plain import Request, read_head
@@ -23,8 +23,7 @@ _READ_BYTES = 65_536
 _MAX_HEAD_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of one exchange: the moment (monotonic clock) it must be over, and the largest body."""
 
     until: float

@@ -1,7 +1,9 @@
 """Runs the attempts of one part in a rehearsal: calls under its permit, answers, and each row's fate by production's rules."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from adapters.throttle.base import Granted, Report, Throttle
 from canonical.outcome import Done, Outcome, Throttled, Unavailable

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.erps.base import References
 from adapters.erps.netsuite.options import NetSuiteOptions
@@ -23,8 +25,7 @@ _RATE = Decimal("0.000001")
 _SHIPPING_TAX = "SHIPPING"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line as NetSuite is to hold it; ``key`` is our line's, ``charge:<code>`` or ``charge:adjustment``."""
 
     key: str
@@ -40,8 +41,7 @@ class Row:
         return (self.amount / self.quantity).quantize(_RATE)
 
 
-@dataclass(frozen=True, slots=True)
-class TaxRow:
+class TaxRow(Struct, frozen=True):
     """One tax of one line (``reference`` names it) or of the shipping cost; ``percent`` is 8 for a rate of 0.08."""
 
     reference: str
@@ -51,8 +51,7 @@ class TaxRow:
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Struct, frozen=True):
     """All that makes up the order's total."""
 
     rows: tuple[Row, ...]

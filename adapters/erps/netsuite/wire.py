@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from adapters.erps.netsuite.auth import Login
 from adapters.erps.netsuite.faults import Fault, Gone, LoginRefused, Taken, in_doubt, meaning_of
@@ -25,8 +26,7 @@ _IGNORED = ("x-netsuite-propertynamevalidation", "x-netsuite-propertyvalidation"
 _ID = re.compile(r"\d{1,20}")
 
 
-@dataclass(frozen=True, slots=True)
-class Wrote:
+class Wrote(Struct, frozen=True):
     """The documented success of a write: 204 with the record's address."""
 
     id: str

@@ -1,13 +1,13 @@
 """The contract every registered channel keeps."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.channels.base import Channel, Identity, Inbound, Parsed, Refused, Told, Unreadable
 from adapters.channels.registry import CHANNELS, channel

@@ -4,7 +4,7 @@ An adapter joins by a fixture that gives its Bench and its name in BENCHES.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -166,7 +166,7 @@ def test_no_personal_data_is_told_in_a_refusal(bench: Bench) -> None:
     outcome = bench.post("order.create", unsellable, order=unsellable)
 
     assert isinstance(outcome, Rejected)
-    assert "anary" not in repr(replace(outcome))
+    assert "anary" not in repr(outcome)
 
 
 @pytest.mark.parametrize(("operation", "document"), [("stock.publish", a_position()), ("reservation.create", a_reservation())])
