@@ -1,12 +1,13 @@
 """Remembers documents: one row a business key, one row a version, written under the lock of the document's order."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Executable, ScalarSelect, and_, select
 
 from ledger.many import POSTGRESQL, among, change, in_order, insert, keys
@@ -38,9 +39,10 @@ class DocumentKey(NamedTuple):
         return f"{self.kind}/{self.source}/{self.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
-    """A document's head, locked. ``version`` 0: known of (something waits for it), not yet told."""
+class DocumentRow(Struct, frozen=True):
+    """A document's head, locked. ``version`` 0: known of (something waits for it), not yet told. ``begun``: its row shows the
+    first version already, which this transaction has to write.
+    """
 
     id: int
     key: DocumentKey
@@ -48,10 +50,19 @@ class DocumentRow:
     status: str
     as_of: datetime | None
     digest: str | None
+    begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NewVersion:
+class State(Struct, frozen=True):
+    """What a document's head shows of its newest version."""
+
+    number: str | None
+    status: str
+    as_of: datetime
+    digest: str
+
+
+class NewVersion(Struct, frozen=True):
     """The next state of a document to write; ``body`` is its canonical JSON."""
 
     document_id: int
@@ -64,42 +75,29 @@ class NewVersion:
     body: str
 
 
-def lock(session: Session, wanted: Iterable[tuple[DocumentKey, str]], now: datetime) -> dict[DocumentKey, DocumentRow]:
+def lock(
+    session: Session,
+    wanted: Iterable[tuple[DocumentKey, str]],
+    now: datetime,
+    first: Mapping[DocumentKey, State] = MappingProxyType({}),
+) -> dict[DocumentKey, DocumentRow]:
     """Lock the heads of the wanted documents, given with their order's key; unknown ones are created at version 0.
+
+    Those of ``first`` are created at version 1 in that state, which the caller has to `write` in this transaction: a row that is
+    written in its last state at once need not be written again. Their heads are those of unknown documents, ``begun``.
 
     Keys are inserted and locked in one fixed order, so two workers that share documents wait and never deadlock.
     """
     ordered = sorted(set(wanted))
     if not ordered:
         return {}
-    insert(
-        session,
-        documents,
-        [
-            {
-                "kind": k.kind,
-                "source": k.source,
-                "key": k.key,
-                "order_key": order_key,
-                "version": 0,
-                "status": "expected",
-                "updated_at": now,
-            }
-            for k, order_key in ordered
-        ],
-        once=("kind", "source", "key"),
-    )
-    dialect = session.dialect.name
-    given = keys(dialect, _KEY, [(k.kind, k.source, k.key) for k, _ in ordered])
-    rows = (
-        DocumentRow(r.id, DocumentKey(r.kind, r.source, r.key), r.version, r.status, r.as_of, r.digest)
-        for r in session.execute(_heads(dialect), given)
-    )
-    return {row.key: row for row in rows}
+    created = _create(session, ordered, first, now)
+    known = [key for key, _ in ordered if key not in created]
+    return created | _locked(session, known) if known else created
 
 
-def write(session: Session, new: Sequence[NewVersion], now: datetime) -> None:
-    """Write new versions under the locks taken before."""
+def write(session: Session, new: Sequence[NewVersion], now: datetime, begun: Container[int] = ()) -> None:
+    """Write new versions under the locks taken before. ``begun``: documents whose heads show their first version already."""
     if not new:
         return
     (_insert_versions if session.dialect.name == POSTGRESQL else _insert_each_version)(session, new, now)
@@ -108,6 +106,7 @@ def write(session: Session, new: Sequence[NewVersion], now: datetime) -> None:
     heads = [
         {"id": v.document_id, "version": v.version, "number": v.number, "status": v.status, "as_of": v.as_of, "digest": v.digest}
         for v in newest.values()
+        if v.version > 1 or v.document_id not in begun
     ]
     change(session, documents, heads, by=("id",), alike={"updated_at": now})
 
@@ -125,6 +124,41 @@ def bodies(session: Session, heads: Sequence[DocumentRow]) -> dict[int, str]:
     dialect = session.dialect.name
     given = keys(dialect, _VERSION, [(h.id, h.version) for h in heads])
     return {row.document_id: row.body for row in session.execute(_bodies(dialect), given)}
+
+
+def _create(
+    session: Session, ordered: Sequence[tuple[DocumentKey, str]], first: Mapping[DocumentKey, State], now: datetime
+) -> dict[DocumentKey, DocumentRow]:
+    """Insert those that are not there; they are locked by that, and returned as they were before: unknown."""
+    rows = [_values(key, order_key, first.get(key), now) for key, order_key in ordered]
+    once = ("kind", "source", "key")
+    made = insert(session, documents, rows, once=once, returning=(*once, "id"))
+    found = ((DocumentKey(row.kind, row.source, row.key), row.id) for row in made)
+    return {key: DocumentRow(row_id, key, 0, "expected", None, None, key in first) for key, row_id in found}
+
+
+def _values(key: DocumentKey, order_key: str, state: State | None, now: datetime) -> dict[str, object]:
+    return {
+        "kind": key.kind,
+        "source": key.source,
+        "key": key.key,
+        "order_key": order_key,
+        "version": 0 if state is None else 1,
+        "number": None if state is None else state.number,
+        "status": "expected" if state is None else state.status,
+        "as_of": None if state is None else state.as_of,
+        "digest": None if state is None else state.digest,
+        "updated_at": now,
+    }
+
+
+def _locked(session: Session, known: Sequence[DocumentKey]) -> dict[DocumentKey, DocumentRow]:
+    dialect = session.dialect.name
+    rows = (
+        DocumentRow(r.id, DocumentKey(r.kind, r.source, r.key), r.version, r.status, r.as_of, r.digest)
+        for r in session.execute(_heads(dialect), keys(dialect, _KEY, known))
+    )
+    return {row.key: row for row in rows}
 
 
 def _insert_versions(session: Session, new: Sequence[NewVersion], now: datetime) -> None:

@@ -1,11 +1,13 @@
 """Does the deciding of one bundle: judges told states against known documents and drafts what follows. No I/O."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from adapters.channels.base import Parsed
+from msgspec import Struct
+from msgspec.structs import replace
+
 from canonical.count import Count
 from canonical.document import DOMAIN_OF, Kind
 from canonical.failure import Failure, FailureClass
@@ -18,7 +20,7 @@ from canonical.settlement import Settlement
 from canonical.shipment import Shipment
 from canonical.stock import StockPosition
 from config.fleet import Fleet
-from ledger.documents import DocumentKey, DocumentRow, NewVersion
+from ledger.documents import DocumentKey, DocumentRow, NewVersion, State
 from ledger.events import EventEnd
 from routing.classes import class_of_document
 from routing.destinations import operation_of, targets_of
@@ -30,8 +32,7 @@ from tasks.in_force import Rules, where_it_is
 _OF_ORDERS: frozenset[Kind] = frozenset({"order", "shipment", "return", "reservation"})
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """An intended effect before it is enriched."""
 
     event_id: int
@@ -52,6 +53,38 @@ def order_key_of(document: AnyDocument) -> DocumentKey:
         return DocumentKey("order", document.of_source, document.order)
     kind = "order" if document.kind in _OF_ORDERS else document.kind
     return DocumentKey(kind, document.source, document.order)
+
+
+class Written(Struct, frozen=True):
+    """A told document as it is kept: with its canonical JSON, and the digest of what that says."""
+
+    document: AnyDocument
+    body: str
+    digest: str
+
+
+def written(document: AnyDocument) -> Written:
+    """A document with what is kept of it."""
+    body = document.model_dump_json()
+    return Written(document, body, digest_of(body))
+
+
+def key_of(document: AnyDocument) -> DocumentKey:
+    """A document's own key."""
+    return DocumentKey(document.kind, document.source, document.key)
+
+
+def first_states(told: Iterable[Sequence[Written]]) -> dict[DocumentKey, State]:
+    """The states in which orders may be created at once, of the documents that each event of a bundle tells: the first word on
+    an order, where its event tells nothing else. No such event is parked or has to wait, so the order is written if it is new.
+    """
+    states: dict[DocumentKey, State | None] = {}
+    for documents in told:
+        for one in documents:
+            order = one.document if len(documents) == 1 and isinstance(one.document, Order) else None
+            state = State(order.number, order.status, order.as_of, one.digest) if order else None
+            states.setdefault(key_of(one.document), state)
+    return {key: state for key, state in states.items() if state is not None}
 
 
 class Taken(NamedTuple):
@@ -82,19 +115,20 @@ class Plan:
     _placed_here: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _moved: dict[int, Class] = field(default_factory=dict)
 
-    def take(self, event_id: int, told_class: str, parsed: Parsed, moved_to: str | None = None) -> EventEnd:
+    def take(self, event_id: int, told_class: str, told: Sequence[Written], moved_to: str | None = None) -> EventEnd:
         """Add one event's documents; returns what its row is set to. ``moved_to``: the class an operator gave the event, which
         is that of its effects.
         """
         if moved_to:
             self._moved[event_id] = cast("Class", moved_to)
-        early = self._early(parsed)
+        documents = [one.document for one in told]
+        early = self._early(documents)
         if early is not None:
             return EventEnd(event_id, "waiting", waits_for=str(early))
-        alien = self._alien(parsed)
+        alien = self._alien(documents)
         if alien is not None:
             return EventEnd(event_id, "parked", failure=alien)
-        ends = [self._take(event_id, cast("Class", told_class), document) for document in parsed.documents]
+        ends = [self._take(event_id, cast("Class", told_class), one) for one in told]
         failure = next((end for end in ends if isinstance(end, Failure)), None)
         if failure is not None:
             return EventEnd(event_id, "parked", failure=failure)
@@ -104,10 +138,10 @@ class Plan:
         """Documents that say something new, each with its head as it was before."""
         return ((one.head, one.document) for one in self.taken if one.new)
 
-    def _early(self, parsed: Parsed) -> DocumentKey | None:
+    def _early(self, documents: Sequence[AnyDocument]) -> DocumentKey | None:
         """The order a document of this event came before, None if every order is known or told here. Stock waits for no order."""
-        told_here = {order_key_of(d) for d in parsed.documents if isinstance(d, Order)}
-        for document in parsed.documents:
+        told_here = {order_key_of(d) for d in documents if isinstance(d, Order)}
+        for document in documents:
             if not isinstance(document, Shipment | Return):
                 continue
             key = order_key_of(document)
@@ -115,11 +149,11 @@ class Plan:
                 return key
         return None
 
-    def _alien(self, parsed: Parsed) -> Failure | None:
+    def _alien(self, documents: Sequence[AnyDocument]) -> Failure | None:
         """Why a document may not speak of that order or target: a sender tells of what is not its own only where the fleet file
         says so.
         """
-        for document in parsed.documents:
+        for document in documents:
             if isinstance(document, Count) and self._speaks_for_nobody(document.source):
                 return Failure(
                     FailureClass.REJECTED,
@@ -139,12 +173,11 @@ class Plan:
                 )
         return None
 
-    def _take(self, event_id: int, told_class: Class, document: AnyDocument) -> str | Failure:
-        key = DocumentKey(document.kind, document.source, document.key)
+    def _take(self, event_id: int, told_class: Class, told: Written) -> str | Failure:
+        document = told.document
+        key = key_of(document)
         head = self.heads[key]
-        body = document.model_dump_json()
-        digest = digest_of(body)
-        verdict = judge(head.version, head.as_of, head.digest, document.as_of, digest)
+        verdict = judge(head.version, head.as_of, head.digest, document.as_of, told.digest)
         if verdict == "stale":
             return "stale"
         if verdict == "same":
@@ -160,7 +193,7 @@ class Plan:
                 "correct the difference in the ERP by hand, or cancel and tell a new return",
             )
         self.taken.append(Taken(head, document, new=True))
-        self._write(event_id, head, document, body, digest)
+        self._write(event_id, head, told)
         self._draft(event_id, head, document, told_class, operation_of(document, verdict, head.status))
         return verdict
 
@@ -168,8 +201,8 @@ class Plan:
         source = self.fleet.sources.get(name)
         return source is None or source.speaks_for is None
 
-    def _write(self, event_id: int, head: DocumentRow, document: AnyDocument, body: str, digest: str) -> None:
-        version = head.version + 1
+    def _write(self, event_id: int, head: DocumentRow, told: Written) -> None:
+        document, version = told.document, head.version + 1
         # The new version brings its own moment; an earlier one of the same bundle must not be written over it.
         self.touched.pop(head.id, None)
         status = _status_of(document)
@@ -177,8 +210,10 @@ class Plan:
             self.first_told.append(head.key)
         if isinstance(document, Order):
             self._orders[head.key] = document
-        self.versions.append(NewVersion(head.id, version, event_id, document.number, status, document.as_of, digest, body))
-        self.heads[head.key] = replace(head, version=version, status=status, as_of=document.as_of, digest=digest)
+        self.versions.append(
+            NewVersion(head.id, version, event_id, document.number, status, document.as_of, told.digest, told.body)
+        )
+        self.heads[head.key] = replace(head, version=version, status=status, as_of=document.as_of, digest=told.digest)
 
     def _draft(
         self, event_id: int, head: DocumentRow, document: AnyDocument, told_class: Class, operation: Operation | None

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 import ledger.deliveries
 import ledger.documents
 import ledger.events
@@ -16,7 +18,6 @@ from canonical.failure import Failure, FailureClass
 from canonical.kinds import AnyDocument
 from canonical.milestone import Milestone
 from ledger.deliveries import NewDelivery, Ready
-from ledger.documents import DocumentKey
 from ledger.events import EventEnd, EventRow, Waiting
 from ledger.moves import Made
 from ledger.session import Session
@@ -24,7 +25,7 @@ from routing.classes import class_of_event
 from routing.destinations import WHOLE_STATES
 from routing.names import Class
 from tasks.context import Context
-from tasks.decide import Draft, Plan, domain_of, entity_of, order_key_of, order_name_of
+from tasks.decide import Draft, Plan, Written, domain_of, entity_of, first_states, key_of, order_key_of, order_name_of, written
 from tasks.enrich import Wish, look_up, missing, references_of
 from tasks.forward import forward, letters_for_deliveries, letters_for_events
 from tasks.journeys import note_journeys
@@ -52,8 +53,7 @@ def prepare(context: Context, ids: Sequence[int], cls: Class = "low") -> None:
     forward(context, [*letters_for_deliveries(ready), *letters_for_events([*released, *moved])])
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """An event with what its channel reads in it, or why it cannot."""
 
     event: EventRow
@@ -80,17 +80,14 @@ def read(context: Context, events: Sequence[EventRow]) -> list[Reading]:
 
 def decide(context: Context, session: Session, told: Sequence[Reading]) -> Decided:
     """Judge every told state against the locked documents, in the order in which the events were accepted."""
+    documents = {reading.event.id: _written(reading) for reading in told}
     keys = {
-        (key, order_key)
-        for reading in told
-        if isinstance(reading.parsed, Parsed)
-        for document in reading.parsed.documents
-        for key, order_key in (
-            (DocumentKey(document.kind, document.source, document.key), document.order),
-            (order_key_of(document), document.order),
-        )
+        (key, one.document.order)
+        for known in documents.values()
+        for one in known
+        for key in (key_of(one.document), order_key_of(one.document))
     }
-    heads = ledger.documents.lock(session, keys, context.now())
+    heads = ledger.documents.lock(session, keys, context.now(), first_states(documents.values()))
     orders = ledger.documents.bodies(session, [h for h in heads.values() if h.key.kind == "order" and h.version])
     now = context.now()
     rules = context.peak.current(session, context.fleet, now)
@@ -101,7 +98,7 @@ def decide(context: Context, session: Session, told: Sequence[Reading]) -> Decid
         decided.events[reading.event.id] = reading.event
         if isinstance(reading.parsed, Parsed) and reading.parsed.documents:
             decided.subjects[reading.event.id] = reading.parsed.documents[0]
-        decided.ends.append(_end_of(reading, decided.plan))
+        decided.ends.append(_end_of(reading, documents[reading.event.id], decided.plan))
     return decided
 
 
@@ -109,7 +106,7 @@ def write(context: Context, session: Session, decided: Decided) -> tuple[list[Re
     """Write versions, deliveries and the events' ends; returns the rows to publish after the commit."""
     now = context.now()
     plan = decided.plan
-    ledger.documents.write(session, plan.versions, now)
+    ledger.documents.write(session, plan.versions, now, begun={head.id for head in plan.heads.values() if head.begun})
     ledger.documents.touch(session, list(plan.touched.items()))
     note_journeys(session, plan)
     note_stock(session, plan, now)
@@ -184,7 +181,11 @@ def _parse(context: Context, event: EventRow) -> Parsed | Unreadable | Failure:
         )
 
 
-def _end_of(reading: Reading, plan: Plan) -> EventEnd:
+def _written(reading: Reading) -> list[Written]:
+    return [written(document) for document in reading.parsed.documents] if isinstance(reading.parsed, Parsed) else []
+
+
+def _end_of(reading: Reading, documents: Sequence[Written], plan: Plan) -> EventEnd:
     event, parsed = reading.event, reading.parsed
     if isinstance(parsed, Unreadable):
         at = f" at {parsed.path}" if parsed.path else ""
@@ -193,7 +194,7 @@ def _end_of(reading: Reading, plan: Plan) -> EventEnd:
         return EventEnd(event.id, "parked", failure=failure)
     if isinstance(parsed, Failure):
         return EventEnd(event.id, "parked", failure=parsed)
-    return plan.take(event.id, _class_told(plan, event), parsed, event.moved_to)
+    return plan.take(event.id, _class_told(plan, event), documents, event.moved_to)
 
 
 def _follow_moves(session: Session, decided: Decided) -> None:
