@@ -154,8 +154,8 @@ def claim(
 
     A claim that ended without a settlement is taken over: its worker died, so its effect is uncertain.
     """
-    given = {"ids": list(ids), "token": token, "now": now, "due_before": due_before, "until": until}
-    taken = set(session.execute(statements.claim(session.dialect.name, cls), given).scalars())
+    given = {"ids": ids, "token": token, "now": now, "due_before": due_before, "until": until}
+    taken = set(session.execute(statements.claim(session.dialect.name, cls), given).scalars().all())
     missed = [row_id for row_id in ids if row_id not in taken]
     return _read_claimed(session, taken), _read_unclaimed(session, missed)
 
@@ -193,7 +193,7 @@ def let_go(session: Session, finished: Sequence[int], now: datetime) -> list[Rea
     """Make ready the first waiting delivery behind each finished one."""
     if not finished:
         return []
-    found = session.execute(statements.let_go(session.dialect.name), {"ids": list(finished)})
+    found = session.execute(statements.let_go(session.dialect.name), {"ids": finished})
     return _ready_of(session, found.all(), now)
 
 
@@ -206,7 +206,7 @@ def let_go_stranded(session: Session, now: datetime) -> list[Ready]:
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
     """Note that the broker confirmed the messages of these deliveries."""
     if ids:
-        session.execute(statements.mark_published(session.dialect.name), {"ids": list(ids), "now": now})
+        session.execute(statements.mark_published(session.dialect.name), {"ids": ids, "now": now})
 
 
 def unpublished(session: Session, created_before: datetime, most: int) -> list[Ready]:
@@ -261,7 +261,7 @@ def _ready_of(session: Session, rows: Sequence[Row[Any]], now: datetime) -> list
 def _read_claimed(session: Session, taken: set[int]) -> list[Claimed]:
     if not taken:
         return []
-    return [Claimed(*row) for row in session.execute(statements.claimed(session.dialect.name), {"ids": list(taken)})]
+    return [Claimed(*row) for row in session.execute(statements.claimed(session.dialect.name), {"ids": list(taken)}).all()]
 
 
 def _read_unclaimed(session: Session, missed: Sequence[int]) -> list[Unclaimed]:

@@ -104,7 +104,7 @@ def load(session: Session, ids: Sequence[int], cls: str = "low") -> list[EventRo
     One that another worker holds is waited for: passed over, it would be lost with this message if that worker is dead and
     the database has not noticed yet. Raises one of LedgerUnavailable when the wait takes too long.
     """
-    return [EventRow(*row) for row in session.execute(_load(session.dialect.name, cls), {"ids": list(ids)})]
+    return [EventRow(*row) for row in session.execute(_load(session.dialect.name, cls), {"ids": ids}).all()]
 
 
 def moved_down(session: Session, ids: Sequence[int], cls: str) -> list[Waiting]:
@@ -132,7 +132,7 @@ def settle(session: Session, ends: Iterable[EventEnd], now: datetime) -> None:
 def mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
     """Note that the broker confirmed the messages of these events."""
     if ids:
-        session.execute(_mark_published(session.dialect.name), {"ids": list(ids), "now": now})
+        session.execute(_mark_published(session.dialect.name), {"ids": ids, "now": now})
 
 
 def release(session: Session, waited_for: Sequence[str]) -> list[Waiting]:

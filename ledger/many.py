@@ -15,11 +15,14 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    Dialect,
     Executable,
+    Integer,
     Row,
     Table,
     TableValuedAlias,
     Text,
+    TypeDecorator,
     and_,
     any_,
     bindparam,
@@ -38,6 +41,17 @@ POSTGRESQL = "postgresql"
 
 Values = Mapping[str, object]
 """One row: column names and their values; all rows of one call name the same columns."""
+
+
+class _Numbers(TypeDecorator[Sequence[int]]):
+    """Whole numbers as the text of an array: a list of them the driver would write value by value."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> str | None:
+        """The numbers as ``{1,2,3}``."""
+        return None if value is None else f"{{{','.join([str(number) for number in value])}}}"
 
 
 def insert(
@@ -76,7 +90,10 @@ def change(
 def one_of(dialect: str, wanted: Column[Any], name: str) -> ColumnElement[bool]:
     """Condition that a column's value is in the list given as the parameter ``name``."""
     if dialect == POSTGRESQL:
-        return wanted == any_(bindparam(name, type_=postgresql.ARRAY(wanted.type)))
+        several = postgresql.ARRAY(wanted.type)
+        if isinstance(wanted.type, Integer):
+            return wanted == any_(cast(bindparam(name, type_=_Numbers()), several))
+        return wanted == any_(bindparam(name, type_=several))
     return wanted.in_(bindparam(name, expanding=True))
 
 

@@ -1,10 +1,12 @@
 """Remembers through one engine: short transactions, one kind that writes and one that reads."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -65,6 +67,7 @@ class Ledger:
             }
         )
         options["execution_options"] = {_AUDIT_KEYS: tuple(audit_keys)}
+        options["json_deserializer"] = _read_json
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         self._engine = create_engine(url, hide_parameters=True, **options)
         if self._lite:
@@ -124,6 +127,14 @@ class Ledger:
 def audit_keys(session: Session) -> tuple[bytes, ...]:
     """The keys that the ledger of this transaction was opened with; none is a chain without seals."""
     return tuple(session.get_execution_options().get(_AUDIT_KEYS, ()))
+
+
+def _read_json(text: str | bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        # Half a character in a sender's header: what the database took is read.
+        return json.loads(text)
 
 
 def _note_return(_connection: Any, record: Any) -> None:

@@ -50,9 +50,10 @@ def checked(wanted: type, told: Any) -> Any:
     """The amount or code that a field holds. Raises ValueError for what is none."""
     if wanted is Unsigned or wanted is Amount:
         if isinstance(told, str):
-            return _amount(told, unsigned=wanted is Unsigned, written=True)
+            return _unsigned(told) if wanted is Unsigned else _amount(told)
         if isinstance(told, int | Decimal) and not isinstance(told, bool):
-            return _amount(str(told), unsigned=wanted is Unsigned, written=False)
+            amount = _number(str(told))
+            return _not_negative(amount) if wanted is Unsigned else amount
         raise ValueError("an amount must be a decimal string or an exact number")
     if wanted is Code and isinstance(told, str):
         return Code(known_currency(told))
@@ -61,11 +62,24 @@ def checked(wanted: type, told: Any) -> Any:
 
 # The same few amounts stand in every order: they are looked at once.
 @lru_cache(maxsize=4096)
-def _amount(told: str, *, unsigned: bool, written: bool) -> Amount:
-    amount = exact(told if written else Decimal(told))
-    if unsigned and amount < 0:
+def _unsigned(written: str) -> Unsigned:
+    return _not_negative(exact(written))
+
+
+@lru_cache(maxsize=4096)
+def _amount(written: str) -> Amount:
+    return Amount(exact(written))
+
+
+@lru_cache(maxsize=4096)
+def _number(told: str) -> Amount:
+    return Amount(exact(Decimal(told)))
+
+
+def _not_negative(amount: Decimal) -> Unsigned:
+    if amount < 0:
         raise ValueError("an amount that cannot be negative")
-    return Unsigned(amount) if unsigned else Amount(amount)
+    return Unsigned(amount)
 
 
 class Part(Struct, frozen=True, gc=False):
