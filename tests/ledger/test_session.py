@@ -1,6 +1,7 @@
 """The ledger's connections to PostgreSQL: an idle one is asked whether it works, and no statement of an order reads a table."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -134,6 +135,16 @@ def test_a_header_with_half_a_character_is_refused_by_the_ledger_and_not_by_a_fa
 
     with a_world(postgres_url) as world, pytest.raises(sessions.LedgerUnavailable), world.ledger.write() as session:
         events.accept(session, [told])
+
+
+def test_a_header_with_half_a_character_that_sqlite_took_is_read_back_as_it_was_told(tmp_path: Path) -> None:
+    headers = {"x-title": "half \ud83d"}
+    told = NewEvent("shopify", "e-1", "told", "orders", "normal", headers, b"{}", "trace-1", NOW)
+    with a_world(f"sqlite:///{tmp_path / 'ledger.db'}") as world, world.ledger.write() as session:
+        [receipt] = events.accept(session, [told])
+        [found] = events.load(session, [receipt.id])
+
+    assert found.headers == headers
 
 
 def _leave_statistics_to_us(url: str) -> None:
