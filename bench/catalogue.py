@@ -27,8 +27,9 @@ Maker = Callable[[Site, "Sizes"], list[Bench]]
 class Sizes:
     """How large the runs are. ``smoke()`` is small enough to see that everything works, and says nothing else."""
 
-    orders: int = 4_000
+    accepted: int = 4_000
     connections: int = 32
+    drained: int = 8_000
     service_s: float = 0.020
     length: Length = MEASURED
     express_backlog: int = 20_000
@@ -44,7 +45,7 @@ class Sizes:
 def smoke() -> Sizes:
     """Sizes of a trial."""
     length = Length(5.0, 2.0, 300, 2.0, 4.0, 2.0, 5.0, 3.0)
-    return Sizes(300, 8, 0.020, length, 1_500, 50, 1_500, 2_000, (200, 2_000), 300, (200,), 6)
+    return Sizes(300, 8, 300, 0.020, length, 1_500, 50, 1_500, 2_000, (200, 2_000), 300, (200,), 6)
 
 
 def catalogue(names: Sequence[str], site: Site, sizes: Sizes, only: Sequence[str] = ()) -> list[Bench]:
@@ -92,14 +93,14 @@ def _reorder(site: Site, sizes: Sizes) -> list[Bench]:
 
 
 def _pipeline(site: Site, sizes: Sizes) -> list[Bench]:
-    measure = partial(measures.pipeline, site=site, orders=sizes.orders, service_s=sizes.service_s)
+    measure = partial(measures.pipeline, site=site, orders=sizes.drained, service_s=sizes.service_s)
     return [
-        Bench("pipeline", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "orders_per_s", True, 5, 5, 2, 18.0, first=5)
+        Bench("pipeline", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "orders_per_s", True, 5, 5, 2, 25.0, first=5)
     ]
 
 
 def _intake(site: Site, sizes: Sizes) -> list[Bench]:
-    measure = partial(measures.intake, site=site, orders=sizes.orders, connections=sizes.connections)
+    measure = partial(measures.intake, site=site, orders=sizes.accepted, connections=sizes.connections)
     return [
         Bench("intake", _by_name([Millrace(slots=FREE_SLOTS), *peers()], measure), "accepted_per_s", True, 5, 5, 2, 18.0, first=5)
     ]

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.chmod(0o755)
     try:
         with Site(folder) as site:
-            benches = catalogue(names, site, smoke() if told.smoke else replace(Sizes(), orders=told.orders), only)
+            benches = catalogue(names, site, smoke() if told.smoke else _sizes(told.orders), only)
             results = _sitting([_at_most(bench, told.rounds) for bench in benches], told.minutes * 60, told.docs)
     finally:
         if told.keep:
@@ -79,12 +79,16 @@ def _at_most(bench: Bench, rounds: int | None) -> Bench:
     return replace(bench, **most)
 
 
+def _sizes(orders: int | None) -> Sizes:
+    return Sizes() if orders is None else replace(Sizes(), accepted=orders, drained=orders)
+
+
 def _arguments() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("bench", choices=(*NAMES, "all"), nargs="*", default="all")
     asked.add_argument("--minutes", type=float, default=26.0, help="no repetition begins that would end later than this")
     asked.add_argument("--rounds", type=int, default=None, help="at most so many rounds of each bench")
-    asked.add_argument("--orders", type=int, default=Sizes().orders, help="orders of one run of pipeline and intake")
+    asked.add_argument("--orders", type=int, default=None, help="orders of one run of pipeline and intake")
     asked.add_argument("--only", default="", help="names of contenders, separated by commas")
     asked.add_argument("--smoke", action="store_true", help="tiny sizes: does it all work? The figures mean nothing")
     asked.add_argument("--json", action="store_true", help="figures as JSON on stdout and nothing else")
