@@ -132,6 +132,7 @@ class Caller:
             if rest(more.wait_s, self._stop):
                 return NotSent("the worker is stopping", more.wait_s)
         self._unspent -= 1
+        self._throttle.sent(self._permit)
         return None
 
     def _more(self) -> Denied | None:

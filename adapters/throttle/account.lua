@@ -5,7 +5,7 @@
 -- The script is meters.lua, learning.lua, account.lua, lessons.lua and permits.lua, one after the other.
 local state_key, samples_key = KEYS[1], KEYS[2]
 local verb, terms, life, known = ARGV[1], cjson.decode(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local KEPT_MS, SAMPLES, QUEUE_S, FULL_WAIT_S, USUAL_S = 172800000, 3600, 0.5, 0.005, 4.0
+local KEPT_MS, SAMPLES, QUEUE_S, FULL_WAIT_S = 172800000, 3600, 0.5, 0.005
 local FIRST_PER_S, WORKED_LEAST, UNKNOWN_PER_S, COOLDOWN_S, RETRY_AFTER_MOST_S = 5.0, 0.9, 40.0, 0.25, 3600.0
 local REFUSED = 'the target refused'
 local learn, breaker, points = terms.learn, terms.breaker, terms.points
@@ -30,15 +30,17 @@ else
   if learn and learn[4] > 0 then s.ro = working(learn[4], now) end
 end
 
-s.us = s.us or {at = now, h = 0} -- kept by a version that did not know it
-
 local function lease_count()
   local count = 0
   for _ in pairs(s.l) do count = count + 1 end
   return count
 end
 
-local function beyond_usual() return math.max(0, lease_count() - s.us.h) end
+local function held_up()
+  local count = 0
+  for _, lease in pairs(s.l) do count = count + (lease.n or 0) end
+  return count
+end
 
 local function working_rate()
   local rate = terms.rate > 0 and terms.rate or math.huge
@@ -65,7 +67,7 @@ end
 local function most_tokens(calls)
   local burst, ahead = burst_now(), 0
   for _, lease in pairs(s.l) do ahead = ahead + lease.a end
-  return math.max(1, calls, math.max(burst / 2, burst - ahead) - beyond_usual())
+  return math.max(1, calls, math.max(burst / 2, burst - ahead) - held_up())
 end
 
 local function meter_of(operation, inner)
@@ -100,7 +102,15 @@ local function forget_place(lease)
   end
 end
 
-local function lend(lease, ahead, operation) s.l[lease] = {u = now + life, a = ahead, o = operation} end
+-- n: 1 while none of the calls granted last has left.
+local function lend(lease, ahead, operation, unsent) s.l[lease] = {u = now + life, a = ahead, o = operation, n = unsent} end
+
+local function sent(lease)
+  local held = s.l[lease]
+  if not held then return end
+  if held.n ~= 1 then held.a = math.max(0, held.a - 1) end
+  held.n = 0
+end
 
 -- What is asked.
 
@@ -233,7 +243,7 @@ local function take(lease, calls, operation, scale, extends)
   end
   charge(operation, calls)
   forget_place(lease)
-  lend(lease, calls - 1, operation)
+  lend(lease, calls - 1, operation, 1)
   local probe = 0
   for _, named in ipairs(fuses(operation)) do
     if named[2].o > 0 then named[2].pr, probe = lease, 1 end
@@ -245,7 +255,7 @@ local function give(lease, unspent)
   forget_place(lease)
   local held = s.l[lease]
   if not held then return end
-  if beyond_usual() >= 1 then
+  if held_up() > 0 then
     -- What was gained while so much was held up is bounded by that, not by what is held up afterwards.
     local at_once = 0
     for _, other in pairs(s.l) do at_once = math.max(at_once, other.a + 1) end

@@ -24,7 +24,7 @@ from adapters.throttle.base import (
     Points,
 )
 from adapters.throttle.breaking import Fuse
-from adapters.throttle.holders import Lease, Usual, Waiter
+from adapters.throttle.holders import Lease, Waiter
 from adapters.throttle.learning import RATE_DOUBLES_S, ROOM_DOUBLES_S, Pace, Pulse, Working
 from adapters.throttle.meters import PARTS, Day, Meter, Purse
 from adapters.throttle.status import KEPT_S, Sample
@@ -60,13 +60,12 @@ class Account:
     streak: int = 0
     pulses: dict[str, Pulse] = field(default_factory=dict)
     pace: Pace = field(init=False)
-    usual: Usual = field(init=False)
     fuses: dict[str, Fuse] = field(default_factory=dict)
     second: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_S))
 
     def __post_init__(self) -> None:
-        self.pace, self.usual = Pace(self.now, self.now), Usual(self.now)
+        self.pace = Pace(self.now, self.now)
         learn = self.terms.limit.learn
         if learn is not None and learn.start_per_s is not None:
             self.rate = Working(learn.start_per_s, learn.start_per_s, self.now, since=self.now)
@@ -103,7 +102,7 @@ class Account:
         self.waiters = [waiter for waiter in self.waiters if waiter.lease != lease]
         if lease not in self.leases:
             return
-        if self.usual.beyond(len(self.leases)) >= 1:
+        if self._held_up():
             # What was gained while so much was held up is bounded by that, not by what is held up afterwards.
             at_once = max(held.ahead for held in self.leases.values()) + 1
             self.meter.refill(self.now, self.rate_now(), self.most_tokens(at_once))
@@ -113,6 +112,12 @@ class Account:
                 fuse.probe = ""
         if unspent > 0:
             self._give_back(held.operation, unspent)
+
+    def sent(self, lease: str) -> None:
+        """A call of this lease has left."""
+        held = self.leases.get(lease)
+        if held is not None:
+            held.sent()
 
     def keep(self, leases: Iterable[str]) -> list[str]:
         """Renew these leases; returns those that are not held."""
@@ -128,7 +133,7 @@ class Account:
     def sign(self, leases: Iterable[str]) -> None:
         """Take leases in that were granted elsewhere."""
         for lease in leases:
-            self.leases[lease] = Lease(self.now + self.life_s, 0, "")
+            self.leases[lease] = Lease(self.now + self.life_s, 0, "", begun=True)
 
     def pause(self, wait_s: float, why: str) -> None:
         """Grant nothing for ``wait_s``; never shortens a longer pause."""
@@ -143,7 +148,6 @@ class Account:
     def tick(self, now: float) -> None:
         """Bring everything to ``now``: leases and places that ended, the working limit, the second that is counted."""
         self.now = now
-        self.usual.follow(now, len(self.leases))
         latest = now + self.life_s
         for lease in [lease for lease, held in self.leases.items() if held.until <= now]:
             del self.leases[lease]
@@ -228,11 +232,15 @@ class Account:
 
     def most_tokens(self, calls: int = 0) -> float:
         """Tokens the bucket holds at most now. Calls granted and not yet sent are still to come at the target: it fills
-        less high meanwhile, yet high enough for ``calls``. Leases beyond what is usual count in full: what
-        holds them up lets all their calls go at once.
+        less high meanwhile, yet high enough for ``calls``. First calls count in full: what holds them up lets all of them go at
+        once, while those behind them wait for an answer each.
         """
         burst, ahead = self.burst_now(), sum(lease.ahead for lease in self.leases.values())
-        return max(1.0, float(calls), max(burst / 2, burst - ahead) - self.usual.beyond(len(self.leases)))
+        return max(1.0, float(calls), max(burst / 2, burst - ahead) - self._held_up())
+
+    def _held_up(self) -> int:
+        """Leases of whose calls none has left since they were granted."""
+        return sum(not lease.begun for lease in self.leases.values())
 
     def _most_calls(self, ask: Ask) -> int:
         self.scale = ask.scale

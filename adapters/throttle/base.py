@@ -322,6 +322,10 @@ class Throttle(Protocol):
         """
         ...
 
+    def sent(self, permit: Granted) -> None:
+        """Tell that a call of the permit leaves now: what was granted and has not left is still to come at the target. Cheap."""
+        ...
+
     def report(self, seen: Report) -> None:
         """Tell what came of one exchange: the working limit, the breakers and the figures follow it. Cheap."""
         ...

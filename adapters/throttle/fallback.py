@@ -128,6 +128,10 @@ class FallbackThrottle:
             self._safe.report(seen)
         self._tell(lambda: self._shared.report(seen))
 
+    def sent(self, permit: Granted) -> None:
+        """Tell that a call of the permit has left, to whoever grants now."""
+        (self._shared if self._lost_at is None else self._safe).sent(permit)
+
     def adjust(self, limit: Limit) -> None:
         """Another limit from the next call on, shared and alone."""
         self._share = limit.safe_share

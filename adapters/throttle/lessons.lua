@@ -99,6 +99,7 @@ end
 
 local function listen(news)
   s.s2[2] = s.s2[2] + (news.granted or 0)
+  for _, lease in ipairs(news.sent or {}) do sent(lease) end
   if news.hints then correct(news.hints, news.hinted) end
   for operation, sums in pairs(news.ok or {}) do good(operation, sums[1], sums[2]) end
   for _, one in ipairs(news.bad or {}) do

@@ -70,6 +70,11 @@ class LocalThrottle:
         with self._lock:
             take_in(self._now(), judged(seen, self._account.terms.limit))
 
+    def sent(self, permit: Granted) -> None:
+        """Tell that a call of the permit has left."""
+        with self._lock:
+            self._account.sent(permit.lease)
+
     def adjust(self, limit: Limit) -> None:
         """Another limit from now on; what was counted and learned stays."""
         with self._lock:

@@ -20,11 +20,12 @@ class News:
         self._hints: Hints | None = None
         self._hinted = ""
         self._granted = 0
+        self._sent: list[str] = []
 
     @property
     def waiting(self) -> bool:
         """Whether there is anything to tell."""
-        return bool(self._good or self._bad or self._hints is not None or self._granted)
+        return bool(self._good or self._bad or self._hints is not None or self._granted or self._sent)
 
     def add(self, seen: Report) -> bool:
         """Keep one exchange. True if it may wait for the next call; refusals and failures may not."""
@@ -45,6 +46,11 @@ class News:
         with self._lock:
             self._granted += calls
 
+    def sent(self, lease: str) -> None:
+        """A call of this lease has left."""
+        with self._lock:
+            self._sent.append(lease)
+
     def take(self) -> str:
         """All of it as the script reads it, empty if there is nothing; from here on it is told."""
         if not self.waiting:
@@ -60,5 +66,7 @@ class News:
                 told["hinted"] = self._hinted
             if self._granted:
                 told["granted"] = self._granted
+            if self._sent:
+                told["sent"] = self._sent
             self._clear()
         return json.dumps(told, separators=(",", ":")) if told else ""

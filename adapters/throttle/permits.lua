@@ -2,8 +2,6 @@
 local rolled, scale_before = false, s.sc
 
 local function tick()
-  s.us.h = s.us.h + (lease_count() - s.us.h) * (1 - math.exp(-math.max(0, now - s.us.at) / USUAL_S))
-  s.us.at = now
   for lease, held in pairs(s.l) do
     if held.u <= now then
       s.l[lease] = nil
@@ -105,11 +103,11 @@ elseif verb == 'keep' then
     if s.l[ARGV[i]] then s.l[ARGV[i]].u = now + life else answer[2] = answer[2] + 1 end
   end
 elseif verb == 'sign' then
-  for i = 6, #ARGV do lend(ARGV[i], 0, '') end
+  for i = 6, #ARGV do lend(ARGV[i], 0, '', 0) end
 elseif verb == 'pause' then
   pause_for(tonumber(ARGV[6]), ARGV[7])
 elseif verb == 'rejoin' then
-  for i = 9, #ARGV do lend(ARGV[i], 0, '') end
+  for i = 9, #ARGV do lend(ARGV[i], 0, '', 0) end
   local settling = 'settling after an outage of the shared state'
   -- Gone, or untouched for the whole outage: everybody was cut off, and spent what this state did not see.
   if fresh then

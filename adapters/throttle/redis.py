@@ -152,6 +152,12 @@ class RedisThrottle:
         else:
             self._exchange()
 
+    def sent(self, permit: Granted) -> None:
+        """Tell with the next call, or within ``NEWS_WAIT_S``, that a call of the permit has left."""
+        if permit.lease != FREE:
+            self._own()
+            self._news.sent(permit.lease)
+
     def adjust(self, limit: Limit) -> None:
         """Another limit from the next call on; what was counted and learned stays."""
         self._terms, self._free_until = terms_of(limit, self._clock()), 0.0

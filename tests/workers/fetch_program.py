@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ class CountingThrottle:
                 self._returned += 1
             self._write()
 
+    def sent(self, permit: Granted) -> None:
+        self._inner.sent(permit)
+
     def pause(self, wait_s: float, reason: str) -> None:
         self._inner.pause(wait_s, reason)
 
@@ -83,16 +87,18 @@ class CountingThrottle:
         fresh.replace(self._count)
 
 
-def register(app: Celery, folder: Path, permits: PermitBook, service_s: float) -> None:
+def register(app: Celery, folder: Path, permits: PermitBook, throttles: Mapping[str, CountingThrottle], service_s: float) -> None:
     """Four tasks that write down what they ran; a row's size says what becomes of it."""
     log = os.open(folder / "ran.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     nap = threading.Event()
 
     def run(task: Any, rows: list[int]) -> None:
         queue = task.request.delivery_info["routing_key"]
-        permitted = permits.hand_over(task.request.id) is not None
+        permit = permits.hand_over(task.request.id)
+        if permit is not None:
+            throttles[names.target_of(names.family_of(queue)) or ""].sent(permit)
         if service_s >= 0:
-            at = f"{time.time():.4f} {os.getpid()} {int(permitted)}"
+            at = f"{time.time():.4f} {os.getpid()} {int(permit is not None)}"
             os.write(log, "".join(f"{row} {queue} {at}\n" for row in rows).encode())
         if service_s > 0:
             nap.wait(service_s * len(rows))
@@ -133,7 +139,7 @@ def main() -> None:
         },
         task_events=told["events"],
     )
-    register(app, folder, permits, told["service_s"])
+    register(app, folder, permits, throttles, told["service_s"])
     worker = make_worker(
         app,
         pool=told["pool"],

@@ -69,6 +69,7 @@ class Attempts:
                 return Throttled(answer.reason, answer.wait_s, own=True)
             yield answer.wait_s
         self._unspent -= 1
+        self.throttle.sent(self.permit)
         return None
 
     def _conclude(self, rows: Sequence[Delivery], outcome: Outcome) -> None:

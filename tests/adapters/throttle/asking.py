@@ -41,11 +41,3 @@ def take_all(throttle: AnyThrottle, ask: Ask, most: int = 10_000) -> int:
             return count
         throttle.release(answer)
     return most
-
-
-def hold(throttle: AnyThrottle, clock: Clock, *, leases: int, seconds: float) -> None:
-    """Holds so many leases for a while: then that is what is usual."""
-    held = [granted(throttle.acquire()) for _ in range(leases)]
-    clock.pass_(seconds)
-    for permit in held:
-        throttle.release(permit)

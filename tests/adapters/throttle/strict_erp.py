@@ -106,6 +106,7 @@ class Workers:
                     later(wait_s, "ask", worker)
             elif what == "arrive":
                 assert permit is not None
+                self.throttle.sent(permit)
                 if self.erp.enter(at):
                     took_s = self.erp.service(at, draw.random())
                     self.erp.took.append((at, took_s))

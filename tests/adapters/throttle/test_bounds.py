@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.throttle.base import Ask, Budget, Execution, Granted, Learn, Limit, Points, Report, Window
-from tests.adapters.throttle.asking import Make, denied, granted, hold, ok, take_all, throttled
+from tests.adapters.throttle.asking import Make, denied, granted, ok, take_all, throttled
 from tests.adapters.throttle.clock import Clock
 
 
@@ -226,24 +226,35 @@ def test_a_place_is_given_up_with_its_lease(make: Make, clock: Clock) -> None:
 
 def test_calls_granted_ahead_keep_the_bucket_from_filling_behind_them(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=10, burst=8), clock)
-    hold(throttle, clock, leases=2, seconds=20)
-    granted(throttle.acquire(Ask(4)))
+    throttle.sent(granted(throttle.acquire(Ask(4))))
     clock.pass_(2)
 
     # Three of the four may still be unsent: the target would see them on top of a full bucket.
     assert take_all(throttle, Ask()) == 5
 
 
-def test_more_leases_than_usual_keep_the_bucket_from_filling_behind_them(make: Make, clock: Clock) -> None:
+def test_calls_that_have_not_left_keep_the_bucket_from_filling_behind_them(make: Make, clock: Clock) -> None:
     throttle = make(Limit(rate_per_s=50, burst=10), clock)
-    hold(throttle, clock, leases=2, seconds=20)
     held = [granted(throttle.acquire()) for _ in range(6)]
+    for permit in held[:2]:
+        throttle.sent(permit)
     clock.pass_(0.3)
 
-    throttle.release(held.pop())
+    for permit in held[1:]:
+        throttle.release(permit)
 
-    # Four calls or so have not come to the target, as it seems: with eight more they would be more than its bucket holds.
+    # Four calls had not come to the target while the bucket filled: with eight more they would be more than its own holds.
     assert take_all(throttle, Ask()) == 4
+
+
+def test_calls_sent_one_after_another_are_ahead_no_longer(make: Make, clock: Clock) -> None:
+    throttle = make(Limit(rate_per_s=10, burst=8), clock)
+    permit = granted(throttle.acquire(Ask(4)))
+    for _ in range(3):
+        throttle.sent(permit)
+    clock.pass_(2)
+
+    assert take_all(throttle, Ask()) == 7
 
 
 def test_another_limit_acts_on_the_next_call_and_forgets_nothing(make: Make, clock: Clock) -> None:
