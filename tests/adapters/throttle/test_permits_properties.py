@@ -34,7 +34,7 @@ limits = st.builds(
     concurrency=st.integers(1, 6),
 )
 steps = st.lists(
-    st.tuples(st.sampled_from(["take", "take", "more", "give", "rest"]), st.floats(0, 0.7), st.integers(1, 6)),
+    st.tuples(st.sampled_from(["take", "take", "sent", "more", "give", "rest"]), st.floats(0, 0.7), st.integers(1, 6)),
     max_size=60,
 )
 
@@ -58,6 +58,8 @@ class Run:
                 permit, spent = self.open.pop()
                 if not self._take(self.throttle.extend(permit, number), permit.calls):
                     self.open.append((permit, spent))
+            elif verb == "sent" and self.open:
+                self.throttle.sent(self.open[number % len(self.open)][0])
             elif verb == "give" and self.open:
                 permit, _ = self.open.pop(0)
                 unspent = number % (permit.calls + 1)
@@ -149,7 +151,9 @@ full_limits = st.builds(
 )
 full_steps = st.lists(
     st.tuples(
-        st.sampled_from(["take", "take", "take", "more", "give", "ok", "ok", "throttled", "failed", "hint", "pause"]),
+        st.sampled_from(
+            ["take", "take", "take", "sent", "sent", "more", "give", "ok", "ok", "throttled", "failed", "hint", "pause"]
+        ),
         st.floats(0, 0.5),
         st.integers(1, 6),
         st.sampled_from(OPERATIONS),
@@ -174,6 +178,8 @@ def told_by(throttle: AnyThrottle, clock: Clock, script: list[tuple[str, float, 
             more = throttle.extend(held[0], number)
             answers.append(_plain(more))
             held[0] = more if isinstance(more, Granted) else held[0]
+        elif verb == "sent" and held:
+            throttle.sent(held[number % len(held)])
         elif verb == "give" and held:
             throttle.release(held.pop(0), number % 3)
         elif verb == "pause":
