@@ -128,9 +128,9 @@ def test_a_profile_acts_on_the_standing_backlog_of_running_workers_and_so_does_i
     assert seen["moves"][0]["rows"] == len(DEAR)
     assert {wait["cls"] for wait in seen["waits"]} == {"high", "normal"}
     assert not set(DEAR) & set(before)
-    # Before the last dear one only what two seconds and the parts under way let through; all the others come after it, which
-    # would otherwise all come before.
-    assert sum(number in PLAIN for number in overtaken) <= 2 * RATE + 4
+    # Before the last dear one only what two seconds (three on a busy machine) and the parts under way let through; all the others
+    # come after it, which would otherwise all come before.
+    assert sum(number in PLAIN for number in overtaken) <= 3 * RATE + 4
     assert sum(number in PLAIN for number in after) - sum(number in PLAIN for number in overtaken) >= 8
     assert [pool["size"] for pool in under["pools"]["workers"].values()] == [6]
     assert under["pools"]["missing"] == ["pool deliver: 1 workers run, the profile counts on 2: start the others"]
