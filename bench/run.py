@@ -86,7 +86,7 @@ def _sizes(orders: int | None) -> Sizes:
 def _arguments() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("bench", choices=(*NAMES, "all"), nargs="*", default="all")
-    asked.add_argument("--minutes", type=float, default=26.0, help="no repetition begins that would end later than this")
+    asked.add_argument("--minutes", type=float, default=28.0, help="no repetition begins that would end later than this")
     asked.add_argument("--rounds", type=int, default=None, help="at most so many rounds of each bench")
     asked.add_argument("--orders", type=int, default=None, help="orders of one run of pipeline and intake")
     asked.add_argument("--only", default="", help="names of contenders, separated by commas")
